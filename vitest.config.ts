@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: { tsconfigPaths: true },
+  test: {
+    environment: 'node',
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    coverage: {
+      provider: 'v8',
+      include: ['libs/*/src/**/*.ts'],
+      exclude: ['**/index.ts', '**/*.spec.ts', '**/*.generated.ts'],
+    },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['libs/*/src/**/*.spec.ts', 'apps/*/src/**/*.spec.ts'] },
+      },
+      {
+        // No global set-up: each file starts its own private server with startRedisServer() from @taskq/testing.
+        extends: true,
+        test: { name: 'integration', include: ['test/**/*.spec.ts'], exclude: ['test/types/**'] },
+      },
+    ],
+  },
+});
