@@ -1,0 +1,323 @@
+import type { Lane } from '../contract/lane.js';
+
+/**
+ * The port between the engine and where tasks are kept: one method per verb. Every change is atomic, fenced by owner
+ * and delivery, and timed by the broker's own clock. Times are milliseconds of that clock, durations milliseconds.
+ */
+export interface Broker {
+  /** The broker's clock as last heard of; for measuring and records, never for decisions about leases. */
+  now(): number;
+
+  /** Makes the queue's streams and groups when they are missing, and answers whether any was. Never deletes. */
+  ensureQueue(queue: string): Promise<boolean>;
+
+  /** Accepts a group of tasks, all in one step. Sending the same group again changes nothing and answers the same. */
+  enqueue(group: EnqueueGroup): Promise<readonly EnqueueAnswer[]>;
+
+  /**
+   * Waits for entries in any of the queues, up to `blockMs`. Entries it answers are leased to `consumer`.
+   * Rejects when the link breaks; entries then leased without being answered come back by `reclaim`.
+   */
+  fetch(request: FetchRequest): Promise<FetchAnswer>;
+
+  /** Ends a `fetch` that waits, which then answers what it has: usually nothing. */
+  interruptFetch(): Promise<void>;
+
+  /** Applies outcomes of delivered tasks, then leases up to `want` more entries, in one step. */
+  settle(request: SettleRequest): Promise<SettleAnswer>;
+
+  /** Renews the leases named. Answers those that are no longer this consumer's. */
+  extend(queue: string, consumer: string, leases: readonly Lease[]): Promise<readonly Lease[]>;
+
+  /** Moves tasks that are due to their lanes, at most a page, and says when the next one is due. */
+  promote(request: PromoteRequest): Promise<PromoteAnswer>;
+
+  /** Leases entries whose holder has let its lease expire, or that were released, one page per call. */
+  reclaim(request: ReclaimRequest): Promise<ReclaimAnswer>;
+
+  /** Names of the queue's consumers and for how long each has been silent. */
+  listConsumers(queue: string): Promise<readonly ConsumerInfo[]>;
+
+  /** Removes a consumer unless it holds entries; answers whether it is gone. */
+  removeConsumer(queue: string, consumer: string): Promise<boolean>;
+
+  /** Puts dead letters back on their lanes with their attempts reset; answers how many there still were. */
+  replay(queue: string, letters: readonly DeadLetterRef[]): Promise<number>;
+
+  /** Deletes dead letters for good; answers how many there still were. */
+  deleteDeadLetters(queue: string, letters: readonly DeadLetterRef[]): Promise<number>;
+
+  /** Dead letters from `after` (exclusive; '' for the start) on, oldest first, at most `limit` ≤ 100. */
+  listDeadLetters(queue: string, after: string, limit: number): Promise<readonly DeadLetter[]>;
+
+  /** Tasks waiting for their time, soonest first, at most `limit` ≤ 100. */
+  listScheduled(queue: string, offset: number, limit: number): Promise<readonly ScheduledTask[]>;
+
+  /** How many tasks are in which state, and how old the oldest ready one is. */
+  counts(queue: string): Promise<QueueCounts>;
+
+  /** Where a task is now, or `undefined` when the queue does not hold it. */
+  find(queue: string, id: string): Promise<TaskPlace | undefined>;
+
+  /** Round trip to the broker, in milliseconds. Rejects when it does not answer. */
+  ping(): Promise<number>;
+
+  /** Calls `listener` each time the link has come back after it was lost; answers how to stop that. */
+  onReconnect(listener: () => void): () => void;
+
+  /** Closes every link this broker opened. Calls under way are rejected. */
+  close(): Promise<void>;
+}
+
+/** Tasks of one turn of one producer, for one queue. */
+export interface EnqueueGroup {
+  readonly queue: string;
+  /** Who sends: at most one group of a channel is under way. Same channel and sequence = the same group. */
+  readonly channel: string;
+  /** Grows by one with each group of the channel. */
+  readonly sequence: number;
+  /** Ready tasks at which the queue is full; 0 for no limit. */
+  readonly maxReady: number;
+  readonly tasks: readonly NewTask[];
+}
+
+/** A task about to be enqueued, encoded. */
+export interface NewTask {
+  readonly id: string;
+  readonly type: string;
+  readonly payload: string;
+  readonly meta: string;
+  readonly lane: Lane;
+  /** When it may run: at once, after a delay, or at a time. */
+  readonly due?: { readonly afterMs: number } | { readonly at: number };
+  /** Enqueued at most once per window, whatever became of the first; another fingerprint is a conflict. */
+  readonly idempotency?: { readonly key: string; readonly fingerprint: string; readonly windowMs: number };
+  /** Enqueued only while no task with this key is unfinished. */
+  readonly unique?: { readonly key: string; readonly ttlMs: number };
+  /** The id was given by the caller: a task with it that still exists is the same task. */
+  readonly ownId?: boolean;
+}
+
+/** What became of one task of a group; `id` is the first task's when it is not this one. */
+export type EnqueueAnswer =
+  | { readonly status: 'accepted' }
+  | { readonly status: 'duplicate' | 'conflict'; readonly id: string }
+  | { readonly status: 'full' };
+
+/** What identifies a delivery: the entry, and how often it has been delivered. */
+export interface Lease {
+  readonly lane: Lane;
+  readonly entryId: string;
+  readonly delivery: number;
+}
+
+/** An entry leased to a consumer. */
+export interface Delivery extends Lease {
+  readonly queue: string;
+  /** Names and values in turn. */
+  readonly fields: readonly string[];
+  /** Consumer that held it before, when it was reclaimed. */
+  readonly from?: string;
+}
+
+export interface FetchRequest {
+  readonly consumer: string;
+  readonly blockMs: number;
+  /** At most this many entries per lane of each queue. */
+  readonly count: number;
+  readonly queues: readonly string[];
+}
+
+export interface FetchAnswer {
+  readonly deliveries: readonly Delivery[];
+  /** Queues in which something happened that `promote` or `reclaim` should look at now. */
+  readonly woken: readonly { readonly queue: string; readonly entryId: string; readonly why: WakeReason }[];
+}
+
+/** Why a consumer is woken: a task became due sooner than any before it, or tasks were handed back. */
+export type WakeReason = 'due' | 'released';
+
+/** How a delivered task ends, as told to the broker. */
+export type Settlement =
+  | { readonly kind: 'remove'; readonly lease: Lease; readonly id: string; readonly uniqueKey?: string }
+  | {
+      readonly kind: 'schedule';
+      readonly lease: Lease;
+      readonly id: string;
+      readonly delayMs: number;
+      readonly task: StoredTask;
+      readonly unique?: { readonly key: string; readonly ttlMs: number };
+    }
+  | {
+      readonly kind: 'dead-letter';
+      readonly lease: Lease;
+      readonly id: string;
+      readonly task: StoredTask;
+      /** One word of a fixed set, and one sentence for people. */
+      readonly reason: string;
+      readonly detail: string;
+      /** `meta` of the task when it is replayed. */
+      readonly replayMeta: string;
+      /** Fields of an entry that is no task, kept as they were; JSON of names and values in turn. */
+      readonly raw?: string;
+      readonly uniqueKey?: string;
+    }
+  | {
+      readonly kind: 'release';
+      readonly lease: Lease;
+      /** Whether its handler was started: then the delivery count never returns to a number it has seen. */
+      readonly started: boolean;
+    };
+
+/** A task as it is kept while it waits. */
+export interface StoredTask {
+  readonly type: string;
+  readonly payload: string;
+  readonly attempt: number;
+  readonly enqueuedAt: number | undefined;
+  readonly meta: string;
+}
+
+export interface SettleRequest {
+  readonly queue: string;
+  readonly consumer: string;
+  readonly outcomes: readonly Settlement[];
+  /** Entries wanted per lane first, and in all. */
+  readonly want: LaneQuota;
+  /** How long a released entry must seem idle so that anyone may take it: longer than the lease. */
+  readonly leaseMs: number;
+}
+
+/** How many entries to take from each lane first; what a lane lacks is taken from the others, most urgent first. */
+export interface LaneQuota {
+  readonly total: number;
+  readonly high: number;
+  readonly normal: number;
+  readonly low: number;
+}
+
+export interface SettleAnswer {
+  /** Positions of outcomes that were refused: another consumer owns the task, or it is gone. */
+  readonly stale: readonly number[];
+  readonly deliveries: readonly Delivery[];
+  /** The group had vanished and was made again. */
+  readonly recreated: boolean;
+}
+
+export interface PromoteRequest {
+  readonly queue: string;
+  readonly consumer: string;
+  /** Take the duty over even if another consumer has it: we were woken because a sooner task came in. */
+  readonly takeOver: boolean;
+  /** How long we keep the duty without a further call. */
+  readonly dutyMs: number;
+  /** Wake entry to acknowledge. */
+  readonly wakeEntryId?: string;
+}
+
+export interface PromoteAnswer {
+  /** Whether this consumer has the duty; one that has not need only ask again when the duty may be free. */
+  readonly onDuty: boolean;
+  readonly promoted: number;
+  /** Milliseconds until the next task is due: 0 when more are due now, `undefined` when none is waiting. */
+  readonly nextInMs: number | undefined;
+}
+
+export interface ReclaimRequest {
+  readonly queue: string;
+  readonly consumer: string;
+  /** Entries silent for longer are taken. */
+  readonly leaseMs: number;
+  /** At most this many are taken. */
+  readonly limit: number;
+  /** Whether one that has outlived a consumer twice may be taken (at most one is). */
+  readonly suspects: boolean;
+  /** Look only at entries handed back, and at once. */
+  readonly releasedOnly: boolean;
+  /** No sweep of this queue by anybody starts sooner than this after one that found nothing. */
+  readonly everyMs: number;
+  /** Where the last page ended; absent for a new sweep. */
+  readonly cursor?: ReclaimCursor;
+  /** Entries this consumer is working on: never taken from itself. */
+  readonly held: readonly string[];
+  readonly wakeEntryId?: string;
+}
+
+/** Where a sweep goes on: the lane and the entry after which. */
+export interface ReclaimCursor {
+  readonly lane: Lane;
+  readonly after: string;
+}
+
+export interface ReclaimAnswer {
+  readonly deliveries: readonly Delivery[];
+  /** Where to go on, when the sweep is not at its end. */
+  readonly cursor: ReclaimCursor | undefined;
+  /** Entries seen that could be taken but were not: over the limit, or suspects. */
+  readonly left: number;
+}
+
+export interface ConsumerInfo {
+  readonly name: string;
+  readonly idleMs: number;
+  readonly pending: number;
+}
+
+/** What names a dead letter: its entry on the dead-letter stream, and the task it was. */
+export interface DeadLetterRef {
+  readonly entryId: string;
+  readonly id: string;
+}
+
+/** A dead letter with its provenance. */
+export interface DeadLetter extends DeadLetterRef {
+  readonly type: string;
+  readonly payload: string;
+  readonly queue: string;
+  readonly lane: Lane;
+  /** One word: `attempts-exhausted`, `non-retryable`, `invalid-payload`, `malformed`, `no-handler`, `crash-loop`, `handler`. */
+  readonly reason: string;
+  /** One sentence for people. */
+  readonly detail: string;
+  readonly attempt: number;
+  readonly enqueuedAt: number | undefined;
+  readonly diedAt: number;
+  readonly meta: string;
+  readonly raw: string | undefined;
+}
+
+export interface ScheduledTask extends StoredTask {
+  readonly id: string;
+  readonly lane: Lane;
+  readonly dueAt: number;
+}
+
+export interface QueueCounts {
+  readonly ready: Readonly<Record<Lane, number>>;
+  readonly active: number;
+  readonly scheduled: number;
+  readonly dead: number;
+  readonly consumers: number;
+  /** Age of the oldest ready task, in milliseconds; `undefined` when none is ready. */
+  readonly oldestReadyMs: number | undefined;
+}
+
+/** Where a task is. */
+export type TaskPlace =
+  | {
+      readonly state: 'ready';
+      readonly lane: Lane;
+      readonly entryId: string;
+      readonly fields: readonly string[];
+    }
+  | {
+      readonly state: 'active';
+      readonly lane: Lane;
+      readonly entryId: string;
+      readonly fields: readonly string[];
+      readonly consumer: string;
+      readonly idleMs: number;
+      readonly delivery: number;
+    }
+  | { readonly state: 'scheduled'; readonly task: ScheduledTask }
+  | { readonly state: 'dead'; readonly letter: DeadLetter };

@@ -1,0 +1,186 @@
+/** Marks every error of this family, so that `instanceof` holds across duplicated copies of the package. */
+const FAMILY = Symbol.for('taskq.error');
+
+/** What may accompany an error: its cause and what the reader can do about it. */
+export interface TaskqErrorOptions {
+  cause?: unknown;
+  /** One sentence that says what to do. */
+  fix?: string;
+}
+
+/**
+ * Base class of every error that taskq throws. `code` is stable across releases; `fix` says what to do.
+ * `instanceof` compares codes, so it also holds between two installed copies of this package.
+ */
+export class TaskqError extends Error {
+  static readonly code: string = 'TASKQ_ERROR';
+  readonly code: string;
+  readonly fix: string | undefined;
+
+  constructor(message: string, options: TaskqErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = new.target.code;
+    this.name = new.target.name;
+    this.fix = options.fix;
+    Object.defineProperty(this, FAMILY, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    if (typeof value !== 'object' || value === null || !(FAMILY in value)) return false;
+    // A class that declares no code of its own (a user's subclass) is told apart by prototype alone.
+    if (!Object.hasOwn(this, 'code')) return false;
+    return this.code === 'TASKQ_ERROR' || (value as { code?: unknown }).code === this.code;
+  }
+}
+
+/** Options that cannot work. `problems` has one line per wrong field, each with its bound. */
+export class ConfigurationError extends TaskqError {
+  static override readonly code = 'TASKQ_CONFIGURATION';
+  readonly problems: readonly string[];
+
+  constructor(subject: string, problems: readonly string[], options: TaskqErrorOptions = {}) {
+    super(`${subject}: ${problems.join('; ')}`, options);
+    this.problems = problems;
+  }
+}
+
+/** One thing that is wrong with a payload, and where. */
+export interface PayloadIssue {
+  /** Path of the offending value, such as `items[2].price`; empty for the payload itself. */
+  path: string;
+  message: string;
+}
+
+/** A payload that cannot be enqueued or handled. Nothing was written. `issues` names every path found wrong. */
+export class InvalidPayloadError extends TaskqError {
+  static override readonly code = 'TASKQ_INVALID_PAYLOAD';
+  readonly type: string;
+  readonly issues: readonly PayloadIssue[];
+
+  constructor(type: string, issues: readonly PayloadIssue[], options: TaskqErrorOptions = {}) {
+    const shown = issues
+      .slice(0, 5)
+      .map((issue) => (issue.path ? `${issue.path}: ${issue.message}` : issue.message));
+    super(`payload of "${type}" is invalid: ${shown.join('; ')}`, options);
+    this.type = type;
+    this.issues = issues;
+  }
+}
+
+/** An entry on the stream that is not a task: fields missing or out of bounds. It is dead-lettered, never retried. */
+export class MalformedTaskError extends TaskqError {
+  static override readonly code = 'TASKQ_MALFORMED';
+}
+
+/** The queue holds `maxReady` ready tasks. The task was not written; try again after `retryAfterMs`. */
+export class QueueFullError extends TaskqError {
+  static override readonly code = 'TASKQ_QUEUE_FULL';
+  readonly queue: string;
+  readonly maxReady: number;
+  /** Milliseconds after which trying again is worth while; grows while the queue stays full. */
+  readonly retryAfterMs: number;
+
+  constructor(queue: string, maxReady: number, retryAfterMs: number) {
+    super(`queue "${queue}" is full (${maxReady} ready tasks)`, {
+      fix: `try again in ${retryAfterMs} ms, add workers, or raise maxReady`,
+    });
+    this.queue = queue;
+    this.maxReady = maxReady;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * Redis did not answer in time: the task may or may not have been accepted. Enqueue again with the same `id` to be
+ * sure: while the first copy is waiting or running it is recognised and nothing is written twice.
+ */
+export class EnqueueOutcomeUnknownError extends TaskqError {
+  static override readonly code = 'TASKQ_ENQUEUE_OUTCOME_UNKNOWN';
+  readonly id: string;
+  readonly queue: string;
+
+  constructor(id: string, queue: string, cause: unknown) {
+    super(`the outcome of enqueueing task ${id} in "${queue}" is unknown: Redis did not answer`, {
+      cause,
+      fix: 'enqueue again with the same id',
+    });
+    this.id = id;
+    this.queue = queue;
+  }
+}
+
+/** Some of the tasks of one `enqueueMany` call failed. `outcomes` has, in order, a result or an error for each. */
+export class EnqueueManyError<Result = unknown> extends TaskqError {
+  static override readonly code = 'TASKQ_ENQUEUE_MANY';
+  readonly outcomes: readonly (Result | TaskqError)[];
+
+  constructor(outcomes: readonly (Result | TaskqError)[]) {
+    const failures = outcomes.filter((outcome): outcome is TaskqError => outcome instanceof TaskqError);
+    super(`${failures.length} of ${outcomes.length} tasks were not enqueued: ${failures[0]?.message ?? ''}`, {
+      cause: failures[0],
+    });
+    this.outcomes = outcomes;
+  }
+}
+
+/** Redis refused or failed a command. Command arguments, which hold payloads, are never part of it. */
+export class BrokerError extends TaskqError {
+  static override readonly code: string = 'TASKQ_BROKER';
+  /** Redis' own error code (`OOM`, `READONLY`, `LOADING` …), or the socket's (`ECONNREFUSED` …). */
+  readonly reason: string;
+  /** Whether the same call may succeed soon without anybody doing anything. */
+  readonly retryable: boolean;
+
+  constructor(reason: string, message: string, options: TaskqErrorOptions & { retryable?: boolean } = {}) {
+    super(message, options);
+    this.reason = reason;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** No answer from Redis within the time allowed, or the link broke first. What was asked may have happened. */
+export class BrokerTimeoutError extends BrokerError {
+  static override readonly code = 'TASKQ_BROKER_TIMEOUT';
+}
+
+/** Redis cannot be used: unreachable, too old, or set up so that tasks would be lost. Raised at boot. */
+export class RedisUnusableError extends TaskqError {
+  static override readonly code = 'TASKQ_REDIS_UNUSABLE';
+}
+
+/** Two handlers for one type in one queue, or a handler that cannot run as declared. Raised at boot. */
+export class HandlerRegistrationError extends TaskqError {
+  static override readonly code = 'TASKQ_HANDLER_REGISTRATION';
+}
+
+/** The operation was called in a state that does not allow it (a closed producer, a worker started twice …). */
+export class LifecycleError extends TaskqError {
+  static override readonly code = 'TASKQ_LIFECYCLE';
+}
+
+/** Throw it, or a subclass, from a handler when trying again cannot help: the task is dead-lettered at once. */
+export class NonRetryableError extends TaskqError {
+  static override readonly code = 'TASKQ_NON_RETRYABLE';
+}
+
+/** Why `context.signal` was aborted: the task ran longer than its timeout. */
+export class TaskTimeoutError extends TaskqError {
+  static override readonly code = 'TASKQ_TASK_TIMEOUT';
+  readonly timeoutMs: number;
+
+  constructor(type: string, timeoutMs: number) {
+    super(`task "${type}" ran longer than ${timeoutMs} ms`);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** Why `context.signal` was aborted: the worker is shutting down and hands the task back. No attempt is spent. */
+export class WorkerShutdownError extends TaskqError {
+  static override readonly code = 'TASKQ_WORKER_SHUTDOWN';
+}
+
+/** Why `context.signal` was aborted: another worker has taken the task over; whatever this one does is stale. */
+export class LeaseLostError extends TaskqError {
+  static override readonly code = 'TASKQ_LEASE_LOST';
+}

@@ -1,0 +1,87 @@
+export type {
+  Broker,
+  ConsumerInfo,
+  DeadLetter,
+  DeadLetterRef,
+  QueueCounts,
+  ScheduledTask,
+  TaskPlace,
+} from './broker/broker.js';
+export { type Duration, durationMs, formatDuration } from './contract/duration.js';
+export {
+  BrokerError,
+  BrokerTimeoutError,
+  ConfigurationError,
+  EnqueueManyError,
+  EnqueueOutcomeUnknownError,
+  HandlerRegistrationError,
+  InvalidPayloadError,
+  LeaseLostError,
+  LifecycleError,
+  MalformedTaskError,
+  NonRetryableError,
+  type PayloadIssue,
+  QueueFullError,
+  RedisUnusableError,
+  TaskqError,
+  type TaskqErrorOptions,
+  TaskTimeoutError,
+  WorkerShutdownError,
+} from './contract/errors.js';
+export { type Lane, LANES } from './contract/lane.js';
+export { isName, NAME_RULE } from './contract/names.js';
+export { PayloadParsers } from './contract/payload-parsers.js';
+export {
+  type ParsedPayload,
+  type PayloadClass,
+  type PayloadClassParser,
+  type PayloadParser,
+  type PayloadSchema,
+  type StandardResult,
+  type StandardSchema,
+} from './contract/payload-schema.js';
+export type { TaskContext } from './contract/task-context.js';
+export {
+  type AnyContract,
+  type Backoff,
+  type ContractOptions,
+  type DataOf,
+  defineTask,
+  type Payload,
+  type PayloadInput,
+  type RetryInfo,
+  type TaskContract,
+  type TaskDefinition,
+  type TaskOptions,
+  type TaskTypes,
+} from './contract/task-contract.js';
+export { deadLetter, discard, isDirective, snooze, type TaskDirective } from './contract/task-directive.js';
+export type { AttemptRecord, TaskMeta } from './contract/task-message.js';
+export { type Inspection, Inspector, type TaskView } from './inspector/inspector.js';
+export {
+  type EngineOptions,
+  type LimitOptions,
+  type ProducerOptions,
+  type QueueOptions,
+  type RedisOptions,
+  type ResolvedEngineOptions,
+  resolveEngineOptions,
+  type WorkerOptions,
+} from './policy/engine-options.js';
+export type { DeadLetterReason } from './policy/outcome.js';
+export type { EnqueueOptions } from './policy/task-options.js';
+export type { TaskState } from './policy/task-state.js';
+export {
+  type CallOptions,
+  type EnqueueResult,
+  type ManyItem,
+  type NamedTarget,
+  TaskProducer,
+} from './producer/task-producer.js';
+export { RedisBroker } from './redis/redis-broker.js';
+export type { ServerFacts } from './redis/server-check.js';
+export { type Logger, silentLogger } from './runtime/logger.js';
+export { TaskQueue, type TaskQueueParts } from './task-queue.js';
+export { type TaskEventMap, type TaskEventName, TaskEvents, type TaskFact } from './telemetry/task-events.js';
+export { type HandlerDefinition, HandlerRegistry } from './worker/handler-registry.js';
+export { type StopOptions, type StopReport, TaskWorker, type WorkerStatus } from './worker/task-worker.js';

@@ -1,0 +1,342 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { Duration } from '../contract/duration.js';
+import { ConfigurationError } from '../contract/errors.js';
+import { isName, NAME_RULE } from '../contract/names.js';
+import type { TaskOptions } from '../contract/task-contract.js';
+import {
+  duration,
+  group,
+  integer,
+  oneOf,
+  type OptionField,
+  passed,
+  resolveOptions,
+  text,
+} from './option-check.js';
+import { type ResolvedTaskOptions, TASK_DEFAULTS, taskDefaultsField } from './task-options.js';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** How to reach Redis, and what to do when it is set up badly. */
+export interface RedisOptions {
+  /** `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or the path of a unix socket. Wins over `addr`. */
+  url?: string;
+  /** `host:port`, `host`, or the path of a unix socket. @default '127.0.0.1:6379' */
+  addr?: string;
+  /** User of Redis' access control lists. Wins over the one in `url`. */
+  username?: string;
+  /** Wins over the one in `url`. */
+  password?: string;
+  /** Database number, 0 to 15. Wins over the one in `url`. @default 0 */
+  db?: number;
+  /** Settings of Node's `tls.connect`; `rediss://` needs none when the system trusts the certificate. */
+  tls?: ConnectionOptions;
+  /** Longest wait for Redis when the engine connects first, 100 ms to 10 min. @default '10s' */
+  connectTimeout?: Duration;
+  /** Longest wait for the answer to one command, 100 ms to 1 min. @default '5s' */
+  commandTimeout?: Duration;
+  /**
+   * What to do when Redis would lose or evict tasks (an eviction policy other than `noeviction`) or is older than
+   * Redis 7.0 or Valkey 7.2: refuse to start, or warn and go on. @default 'refuse'
+   */
+  unsafe?: 'refuse' | 'warn';
+}
+
+/** Options of a queue. */
+export interface QueueOptions {
+  /** Handlers that run at once in this process, 1 to 10000. @default 10 */
+  concurrency?: number;
+  /** Ready tasks at which enqueueing meets `whenFull`, 1 to 100 million. @default 1000000 */
+  maxReady?: number;
+  /** What `enqueue` does on a full queue: reject with QueueFullError, or wait up to `waitTimeout`. @default 'reject' */
+  whenFull?: 'reject' | 'wait';
+  /** Longest wait for room, 1 ms to 1 h. @default '30s' */
+  waitTimeout?: Duration;
+}
+
+/** Options of the worker. */
+export interface WorkerOptions {
+  /** Prefix of the consumer's name, which ends in a random part. @default host and process id */
+  name?: string;
+  /** How long a silent consumer keeps its tasks, 1 s to 1 h. @default '15s' */
+  lease?: Duration;
+  /** How often leases are renewed; below half the lease. @default a third of the lease */
+  heartbeat?: Duration;
+  /** How long shutdown waits for running handlers before it aborts them, 0 to 1 h. @default '25s' */
+  drainTimeout?: Duration;
+  /** How long an aborted handler has to end before it is declared stuck, 0 to 10 min. @default '5s' */
+  abortGrace?: Duration;
+  /** Deliveries without any outcome after which a task is dead-lettered as `crash-loop`, 2 to 100. @default 5 */
+  maxDeliveries?: number;
+  /** When a task whose type has no handler here is offered again, 100 ms to 1 h. @default '5s' */
+  noHandlerDelay?: Duration;
+  /** For how long it is offered again before it is dead-lettered as `no-handler`, 0 to 90 days. @default '24h' */
+  noHandlerTimeout?: Duration;
+  /** How long one blocking read waits, 100 ms to 30 s. @default '2s' */
+  block?: Duration;
+}
+
+/** Options of the producer. */
+export interface ProducerOptions {
+  /** How long `enqueue` keeps asking while Redis does not answer, 100 ms to 5 min. @default '10s' */
+  timeout?: Duration;
+}
+
+/** Bounds of what is stored. */
+export interface LimitOptions {
+  /** Bytes of a payload's JSON, 1 to 16 MiB. @default 262144 (256 KiB) */
+  payloadBytes?: number;
+  /** Nesting of a payload, 1 to 1000. @default 64 */
+  payloadDepth?: number;
+  /** Dead letters kept per queue; the oldest are deleted beyond it. 1 to 100 million. @default 100000 */
+  deadLetters?: number;
+  /** How long dead letters are kept, 1 min to 10 years. @default '30d' */
+  deadLetterAge?: Duration;
+  /** How long a consumer that holds nothing may be silent before it is removed, 10 s to 30 days. @default '1h' */
+  consumerAge?: Duration;
+}
+
+/** Options of an engine: a producer, a worker and an inspector over one Redis. Every member may be left out. */
+export interface EngineOptions {
+  redis?: RedisOptions;
+  /** First part of every key. @default 'taskq' */
+  prefix?: string;
+  /** Defaults of every task. */
+  tasks?: TaskOptions;
+  /** Defaults of every queue. */
+  queueDefaults?: QueueOptions;
+  /** Options by queue name. */
+  queues?: Readonly<Record<string, QueueOptions>>;
+  worker?: WorkerOptions;
+  producer?: ProducerOptions;
+  limits?: LimitOptions;
+}
+
+export interface ResolvedRedisOptions {
+  readonly url: string | undefined;
+  readonly addr: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly db: number | undefined;
+  readonly tls: ConnectionOptions | undefined;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly unsafe: 'refuse' | 'warn';
+}
+
+export interface ResolvedQueueOptions {
+  readonly concurrency: number;
+  readonly maxReady: number;
+  readonly whenFull: 'reject' | 'wait';
+  readonly waitTimeoutMs: number;
+}
+
+export interface ResolvedWorkerOptions {
+  readonly name: string | undefined;
+  readonly leaseMs: number;
+  readonly heartbeatMs: number;
+  readonly drainTimeoutMs: number;
+  readonly abortGraceMs: number;
+  readonly maxDeliveries: number;
+  readonly noHandlerDelayMs: number;
+  readonly noHandlerTimeoutMs: number;
+  readonly blockMs: number;
+}
+
+export interface ResolvedLimits {
+  readonly payloadBytes: number;
+  readonly payloadDepth: number;
+  readonly deadLetters: number;
+  readonly deadLetterAgeMs: number;
+  readonly consumerAgeMs: number;
+}
+
+/** Options with every default filled in and every unit plain. */
+export interface ResolvedEngineOptions {
+  readonly redis: ResolvedRedisOptions;
+  readonly prefix: string;
+  readonly tasks: ResolvedTaskOptions;
+  readonly queueDefaults: ResolvedQueueOptions;
+  readonly queues: Readonly<Record<string, ResolvedQueueOptions>>;
+  readonly worker: ResolvedWorkerOptions;
+  readonly producer: { readonly timeoutMs: number };
+  readonly limits: ResolvedLimits;
+}
+
+/**
+ * Resolves the options of an engine, once.
+ * @throws ConfigurationError with a line for every wrong or unknown option
+ */
+export function resolveEngineOptions(options: EngineOptions = {}): ResolvedEngineOptions {
+  const resolved = resolveOptions<ResolvedEngineOptions>('taskq options', options, {
+    redis: redisField,
+    prefix: text({ fits: isName, says: NAME_RULE }, 'taskq'),
+    tasks: (value, path, problems) => {
+      const { timeout, ...rest } = taskDefaultsField(value, path, problems);
+      return { ...TASK_DEFAULTS, ...rest, timeoutMs: timeout };
+    },
+    queueDefaults: queueField(QUEUE_DEFAULTS),
+    queues: queuesField(options.queueDefaults),
+    worker: workerField,
+    producer: (value, path, problems) => {
+      const field = group<{ timeout: number }>({
+        timeout: duration({ min: 100, max: 5 * MINUTE }, 10 * SECOND),
+      });
+      return { timeoutMs: field(value, path, problems).timeout };
+    },
+    limits: limitsField,
+  });
+  const { heartbeatMs, leaseMs } = resolved.worker;
+  if (heartbeatMs * 2 >= leaseMs) {
+    throw new ConfigurationError('taskq options', [
+      `worker.heartbeat (${heartbeatMs} ms) must be below half of worker.lease (${leaseMs} ms)`,
+    ]);
+  }
+  return resolved;
+}
+
+/** Options of a queue: its own, else the defaults. */
+export function queueOptions(options: ResolvedEngineOptions, queue: string): ResolvedQueueOptions {
+  return options.queues[queue] ?? options.queueDefaults;
+}
+
+const QUEUE_DEFAULTS: ResolvedQueueOptions = {
+  concurrency: 10,
+  maxReady: 1_000_000,
+  whenFull: 'reject',
+  waitTimeoutMs: 30 * SECOND,
+};
+
+function queueField(defaults: ResolvedQueueOptions): OptionField<ResolvedQueueOptions> {
+  const written = group<Omit<ResolvedQueueOptions, 'waitTimeoutMs'> & { waitTimeout: number }>({
+    concurrency: integer({ min: 1, max: 10_000 }, defaults.concurrency),
+    maxReady: integer({ min: 1, max: 100_000_000 }, defaults.maxReady),
+    whenFull: oneOf(['reject', 'wait'], defaults.whenFull),
+    waitTimeout: duration({ min: 1, max: HOUR }, defaults.waitTimeoutMs),
+  });
+  return (value, path, problems) => {
+    const { waitTimeout, ...rest } = written(value, path, problems);
+    return { ...rest, waitTimeoutMs: waitTimeout };
+  };
+}
+
+function queuesField(defaults: unknown): OptionField<Readonly<Record<string, ResolvedQueueOptions>>> {
+  return (value, path, problems) => {
+    if (value === undefined) return {};
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      problems.push(`${path} must be an object of queue names`);
+      return {};
+    }
+    // Problems of the defaults are reported where they are written, not again for every queue.
+    const field = queueField(queueField(QUEUE_DEFAULTS)(defaults, '', []));
+    return Object.fromEntries(
+      Object.entries(value).map(([name, queue]) => {
+        if (!isName(name)) problems.push(`${path}: queue name ${JSON.stringify(name)} must be ${NAME_RULE}`);
+        return [name, field(queue, `${path}.${name}`, problems)];
+      }),
+    );
+  };
+}
+
+const redisField: OptionField<ResolvedRedisOptions> = (value, path, problems) => {
+  const anyText = { fits: (entry: string) => entry.length <= 4096, says: 'text' };
+  const { connectTimeout, commandTimeout, ...rest } = group<
+    Omit<ResolvedRedisOptions, 'connectTimeoutMs' | 'commandTimeoutMs'> & {
+      connectTimeout: number;
+      commandTimeout: number;
+    }
+  >({
+    url: redisUrl,
+    addr: text(
+      { fits: (addr) => addr.length > 0 && !addr.includes('://'), says: 'host:port or a socket path' },
+      '127.0.0.1:6379',
+    ),
+    username: text(anyText, undefined),
+    password: secret,
+    db: (db, at, found) => (db === undefined ? undefined : integer({ min: 0, max: 15 }, 0)(db, at, found)),
+    tls: passed<ConnectionOptions>(
+      'an object of tls.connect options',
+      (tls) => typeof tls === 'object' && tls !== null,
+    ),
+    connectTimeout: duration({ min: 100, max: 10 * MINUTE }, 10 * SECOND),
+    commandTimeout: duration({ min: 100, max: MINUTE }, 5 * SECOND),
+    unsafe: oneOf(['refuse', 'warn'], 'refuse'),
+  })(value, path, problems);
+  return { ...rest, connectTimeoutMs: connectTimeout, commandTimeoutMs: commandTimeout };
+};
+
+/** Neither a URL nor a password is ever shown, since both may hold a secret. */
+const redisUrl: OptionField<string | undefined> = (value, path, problems) => {
+  if (value === undefined) return undefined;
+  if (typeof value === 'string' && (value.startsWith('/') || /^rediss?:\/\/[^/]/.test(value))) return value;
+  problems.push(`${path} must start with redis:// or rediss://, or be the path of a unix socket`);
+  return undefined;
+};
+
+const secret: OptionField<string | undefined> = (value, path, problems) => {
+  if (value === undefined || typeof value === 'string') return value;
+  problems.push(`${path} must be text`);
+  return undefined;
+};
+
+const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) => {
+  const written = group<{
+    name: string | undefined;
+    lease: number;
+    heartbeat: number;
+    drainTimeout: number;
+    abortGrace: number;
+    maxDeliveries: number;
+    noHandlerDelay: number;
+    noHandlerTimeout: number;
+    block: number;
+  }>({
+    name: text(
+      {
+        fits: (name) => isName(name) && name.length <= 48,
+        says: `a name of at most 48 characters (${NAME_RULE})`,
+      },
+      undefined,
+    ),
+    lease: duration({ min: SECOND, max: HOUR }, 15 * SECOND),
+    heartbeat: duration({ min: 50, max: HOUR }, 0),
+    drainTimeout: duration({ min: 0, max: HOUR }, 25 * SECOND),
+    abortGrace: duration({ min: 0, max: 10 * MINUTE }, 5 * SECOND),
+    maxDeliveries: integer({ min: 2, max: 100 }, 5),
+    noHandlerDelay: duration({ min: 100, max: HOUR }, 5 * SECOND),
+    noHandlerTimeout: duration({ min: 0, max: 90 * DAY }, DAY),
+    block: duration({ min: 100, max: 30 * SECOND }, 2 * SECOND),
+  })(value, path, problems);
+  return {
+    name: written.name,
+    leaseMs: written.lease,
+    heartbeatMs: written.heartbeat || Math.floor(written.lease / 3),
+    drainTimeoutMs: written.drainTimeout,
+    abortGraceMs: written.abortGrace,
+    maxDeliveries: written.maxDeliveries,
+    noHandlerDelayMs: written.noHandlerDelay,
+    noHandlerTimeoutMs: written.noHandlerTimeout,
+    blockMs: written.block,
+  };
+};
+
+const limitsField: OptionField<ResolvedLimits> = (value, path, problems) => {
+  const written = group<{
+    payloadBytes: number;
+    payloadDepth: number;
+    deadLetters: number;
+    deadLetterAge: number;
+    consumerAge: number;
+  }>({
+    payloadBytes: integer({ min: 1, max: 16 * 1024 * 1024 }, 256 * 1024),
+    payloadDepth: integer({ min: 1, max: 1000 }, 64),
+    deadLetters: integer({ min: 1, max: 100_000_000 }, 100_000),
+    deadLetterAge: duration({ min: MINUTE, max: 3650 * DAY }, 30 * DAY),
+    consumerAge: duration({ min: 10 * SECOND, max: 30 * DAY }, HOUR),
+  })(value, path, problems);
+  const { deadLetterAge, consumerAge, ...rest } = written;
+  return { ...rest, deadLetterAgeMs: deadLetterAge, consumerAgeMs: consumerAge };
+};

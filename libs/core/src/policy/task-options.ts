@@ -1,0 +1,246 @@
+import type { Duration } from '../contract/duration.js';
+import { isLane, type Lane, LANES } from '../contract/lane.js';
+import { isName, NAME_RULE } from '../contract/names.js';
+import type { Backoff, ContractOptions, RetryInfo, TaskOptions } from '../contract/task-contract.js';
+import type { TaskMeta } from '../contract/task-message.js';
+import type { ResolvedBackoff } from './backoff.js';
+import {
+  decimal,
+  duration,
+  group,
+  integer,
+  oneOf,
+  optional,
+  passed,
+  resolveOptions,
+  text,
+} from './option-check.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const ATTEMPTS = { min: 1, max: 1000 };
+const TIMEOUT = { min: 1, max: 7 * DAY };
+
+/** {@link TaskOptions} with every default filled in. */
+export interface ResolvedTaskOptions {
+  readonly maxAttempts: number;
+  readonly timeoutMs: number;
+  readonly backoff: ResolvedBackoff;
+  readonly retryDelay: ((info: RetryInfo) => Duration) | undefined;
+}
+
+/** What applies when nobody says otherwise. */
+export const TASK_DEFAULTS: ResolvedTaskOptions = {
+  maxAttempts: 5,
+  timeoutMs: 5 * 60_000,
+  backoff: { baseMs: 1000, factor: 2, maxMs: HOUR },
+  retryDelay: undefined,
+};
+
+/** The field of `tasks` in the engine's options. */
+export const taskDefaultsField = group<ResolvedTaskOptionsWritten>({
+  maxAttempts: integer(ATTEMPTS, TASK_DEFAULTS.maxAttempts),
+  timeout: duration(TIMEOUT, TASK_DEFAULTS.timeoutMs),
+  backoff: backoffField(TASK_DEFAULTS.backoff),
+});
+
+interface ResolvedTaskOptionsWritten {
+  readonly maxAttempts: number;
+  readonly timeout: number;
+  readonly backoff: ResolvedBackoff;
+}
+
+/** Options of a contract or handler over the engine's. @throws ConfigurationError naming the field and its bound */
+export function resolveContractOptions(
+  type: string,
+  options: ContractOptions,
+  defaults: ResolvedTaskOptions,
+): ResolvedTaskOptions & { readonly queue: string; readonly priority: Lane } {
+  const { maxAttempts, timeout, backoff, queue, priority, retryDelay } = options;
+  const written = { maxAttempts, timeout, backoff, queue, priority, retryDelay };
+  const resolved = resolveOptions<typeof CONTRACT_SHAPE>(`task "${type}"`, written, {
+    maxAttempts: integer(ATTEMPTS, defaults.maxAttempts),
+    timeout: duration(TIMEOUT, defaults.timeoutMs),
+    backoff: backoffField(defaults.backoff),
+    queue: text({ fits: isName, says: NAME_RULE }, 'default'),
+    priority: oneOf(LANES, 'normal'),
+    retryDelay: passed<(info: RetryInfo) => Duration>('a function', (value) => typeof value === 'function'),
+  });
+  const { timeout: timeoutMs, ...rest } = resolved;
+  return { ...rest, timeoutMs };
+}
+
+declare const CONTRACT_SHAPE: {
+  maxAttempts: number;
+  timeout: number;
+  backoff: ResolvedBackoff;
+  queue: string;
+  priority: Lane;
+  retryDelay: ((info: RetryInfo) => Duration) | undefined;
+};
+
+/** Options of one enqueue call. */
+export interface EnqueueOptions extends TaskOptions {
+  /**
+   * Id of the task: `A-Z a-z 0-9 _ . -`, 1 to 64 characters. Give it to repeat a call whose outcome is unknown; while
+   * a task with this id exists, another is answered as `duplicate`. @default a new one
+   */
+  id?: string;
+  /** Run after this delay, 0 to 365 days. Not together with `runAt`. */
+  delay?: Duration;
+  /** Run at this time (milliseconds since 1970 or a Date, of the Redis clock); one in the past means at once. */
+  runAt?: number | Date;
+  /** Lane. @default the contract's, else 'normal' */
+  priority?: Lane;
+  /**
+   * Two calls with the same key within the window are one task, whatever has become of it. The same key with another
+   * payload is answered as `conflict`. 1 to 512 characters; stored as a hash.
+   */
+  idempotencyKey?: string;
+  /** How long `idempotencyKey` is remembered, 1 s to 90 days. @default '24h' */
+  idempotencyWindow?: Duration;
+  /**
+   * Not while a task with the same key is unfinished: a key of your own, or `true` for type and payload. Freed when
+   * the task completes, is discarded or dead-lettered.
+   */
+  deduplicate?: string | true;
+  /** Longest time after the task is due for which `deduplicate` holds, 1 s to 90 days. @default '24h' */
+  deduplicateFor?: Duration;
+  /** Strings that travel beside the payload, at most 64 of them and 8 KiB in all. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** {@link EnqueueOptions} resolved; `meta` is what travels. */
+export interface ResolvedEnqueueOptions {
+  readonly id: string | undefined;
+  readonly due: { readonly afterMs: number } | { readonly at: number } | undefined;
+  readonly priority: Lane | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly idempotencyWindowMs: number;
+  readonly deduplicate: string | true | undefined;
+  readonly deduplicateForMs: number;
+  readonly meta: TaskMeta;
+}
+
+const NO_OPTIONS: ResolvedEnqueueOptions = Object.freeze({
+  id: undefined,
+  due: undefined,
+  priority: undefined,
+  idempotencyKey: undefined,
+  idempotencyWindowMs: DAY,
+  deduplicate: undefined,
+  deduplicateForMs: DAY,
+  meta: Object.freeze({}),
+});
+
+const KEY_RULE = { fits: (key: string) => key.length >= 1 && key.length <= 512, says: '1 to 512 characters' };
+const WINDOW = { min: 1000, max: 90 * DAY };
+
+/** Options of a call. @throws ConfigurationError naming the field and its bound */
+export function resolveEnqueueOptions(
+  type: string,
+  options: EnqueueOptions | undefined,
+): ResolvedEnqueueOptions {
+  if (options === undefined) return NO_OPTIONS;
+  const subject = `enqueue "${type}"`;
+  const o = resolveOptions<typeof ENQUEUE_SHAPE>(subject, options, ENQUEUE_FIELDS);
+  const meta: TaskMeta = {
+    ...(o.headers && Object.keys(o.headers).length > 0 && { headers: { ...o.headers } }),
+    ...(o.maxAttempts !== undefined && { maxAttempts: o.maxAttempts }),
+    ...(o.timeout !== undefined && { timeoutMs: o.timeout }),
+    ...(o.backoff !== undefined && { backoff: o.backoff }),
+  };
+  return {
+    id: o.id,
+    due: dueOf(o.delay, o.runAt),
+    priority: o.priority,
+    idempotencyKey: o.idempotencyKey,
+    idempotencyWindowMs: o.idempotencyWindow,
+    deduplicate: o.deduplicate,
+    deduplicateForMs: o.deduplicateFor,
+    meta,
+  };
+}
+
+declare const ENQUEUE_SHAPE: {
+  id: string | undefined;
+  delay: number | undefined;
+  runAt: number | Date | undefined;
+  priority: Lane | undefined;
+  idempotencyKey: string | undefined;
+  idempotencyWindow: number;
+  deduplicate: string | true | undefined;
+  deduplicateFor: number;
+  headers: Readonly<Record<string, string>> | undefined;
+  maxAttempts: number | undefined;
+  timeout: number | undefined;
+  backoff: ResolvedBackoff | undefined;
+};
+
+const ENQUEUE_FIELDS = {
+  id: text({ fits: isName, says: NAME_RULE }, undefined),
+  delay: optional(duration({ min: 0, max: 365 * DAY }, 0)),
+  runAt: (value: unknown, path: string, problems: string[]): number | Date | undefined => {
+    const at = value instanceof Date ? value.getTime() : value;
+    if (value !== undefined && !(Number.isSafeInteger(at) && (at as number) >= 0)) {
+      problems.push(`${path} must be a Date or whole milliseconds since 1970, not ${String(value)}`);
+    }
+    return value as number | Date | undefined;
+  },
+  priority: passed<Lane>(`one of ${LANES.join(', ')}`, isLane),
+  idempotencyKey: text(KEY_RULE, undefined),
+  idempotencyWindow: duration(WINDOW, DAY),
+  deduplicate: passed<string | true>(
+    'true or 1 to 512 characters',
+    (value) => value === true || (typeof value === 'string' && KEY_RULE.fits(value)),
+  ),
+  deduplicateFor: duration(WINDOW, DAY),
+  headers: passed<Readonly<Record<string, string>>>(
+    'at most 64 strings by name and 8 KiB in all',
+    areHeaders,
+  ),
+  maxAttempts: optional(integer(ATTEMPTS, TASK_DEFAULTS.maxAttempts)),
+  timeout: optional(duration(TIMEOUT, TASK_DEFAULTS.timeoutMs)),
+  backoff: optional(backoffField(TASK_DEFAULTS.backoff)),
+} as const;
+
+/** What applies to one delivery: what travelled with it over what its handler says. */
+export function effectiveOptions(handler: ResolvedTaskOptions, meta: TaskMeta): ResolvedTaskOptions {
+  if (meta.maxAttempts === undefined && meta.timeoutMs === undefined && meta.backoff === undefined)
+    return handler;
+  return {
+    maxAttempts: Math.min(meta.maxAttempts ?? handler.maxAttempts, ATTEMPTS.max),
+    timeoutMs: Math.min(meta.timeoutMs ?? handler.timeoutMs, TIMEOUT.max),
+    backoff: meta.backoff ?? handler.backoff,
+    retryDelay: meta.backoff ? undefined : handler.retryDelay,
+  };
+}
+
+function backoffField(defaults: ResolvedBackoff) {
+  const written = group<{ base: number; factor: number; max: number }>({
+    base: duration({ min: 0, max: DAY }, defaults.baseMs),
+    factor: decimal({ min: 1, max: 10 }, defaults.factor),
+    max: duration({ min: 0, max: 7 * DAY }, defaults.maxMs),
+  });
+  return (value: Backoff | unknown, path: string, problems: string[]): ResolvedBackoff => {
+    const { base, factor, max } = written(value, path, problems);
+    return { baseMs: base, factor, maxMs: max };
+  };
+}
+
+function dueOf(delay: number | undefined, runAt: number | Date | undefined): ResolvedEnqueueOptions['due'] {
+  if (runAt !== undefined) return { at: runAt instanceof Date ? runAt.getTime() : runAt };
+  return delay ? { afterMs: delay } : undefined;
+}
+
+function areHeaders(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const entries = Object.entries(value);
+  if (entries.length > 64 || Object.hasOwn(value, '__proto__')) return false;
+  let size = 0;
+  for (const [name, header] of entries) {
+    if (typeof header !== 'string') return false;
+    size += name.length + header.length;
+  }
+  return size <= 8192;
+}

@@ -1,0 +1,305 @@
+import { randomBytes } from 'node:crypto';
+import type { Broker, EnqueueAnswer, NewTask } from '../broker/broker.js';
+import {
+  ConfigurationError,
+  EnqueueManyError,
+  InvalidPayloadError,
+  LifecycleError,
+  QueueFullError,
+  TaskqError,
+} from '../contract/errors.js';
+import { isName, NAME_RULE } from '../contract/names.js';
+import { encodePayload } from '../contract/payload-json.js';
+import { PayloadParsers } from '../contract/payload-parsers.js';
+import type { AnyContract, PayloadInput, TaskContract } from '../contract/task-contract.js';
+import { taskId } from '../contract/task-id.js';
+import { encodeMeta, type TaskMeta } from '../contract/task-message.js';
+import { dedupeName, fingerprint } from '../policy/deduplication.js';
+import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
+import {
+  type EnqueueOptions,
+  resolveContractOptions,
+  resolveEnqueueOptions,
+} from '../policy/task-options.js';
+import { monotonicMs, sleep } from '../runtime/clock.js';
+import type { TaskEvents } from '../telemetry/task-events.js';
+import { EnqueueCommitter } from './enqueue-committer.js';
+
+/** The answer to an enqueue: `id` is the task that will run, which for a duplicate or conflict is the first one. */
+export interface EnqueueResult {
+  readonly id: string;
+  /**
+   * `accepted`: written. `duplicate`: an equal task was there already. `conflict`: a task with the same idempotency
+   * key but another payload was there already; nothing was written.
+   */
+  readonly status: 'accepted' | 'duplicate' | 'conflict';
+}
+
+/** Where a task type goes when it is enqueued by name. */
+export interface NamedTarget {
+  /** @default 'default' */
+  queue?: string;
+}
+
+/** What a call may say beside {@link EnqueueOptions}. */
+export interface CallOptions extends EnqueueOptions {
+  /** Ends the wait for room in a full queue (`whenFull: 'wait'`). */
+  signal?: AbortSignal;
+}
+
+/** One task of {@link TaskProducer.enqueueMany}. */
+export interface ManyItem<P> {
+  readonly payload: P;
+  readonly options?: CallOptions;
+}
+
+/** What a producer needs of its surroundings. */
+export interface ProducerParts {
+  readonly broker: Broker;
+  readonly options: ResolvedEngineOptions;
+  readonly events: TaskEvents;
+  readonly parsers?: PayloadParsers;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** First and longest pause between two looks at a full queue. */
+const FULL_PAUSE_MS = { first: 50, longest: 2000 };
+
+/**
+ * Enqueues tasks. One instance serves any number of callers: calls of one turn of the event loop travel together,
+ * and a lone call waits for nothing but its own round trip.
+ */
+export class TaskProducer {
+  /** Seventy-two random bits that name this producer in the ids it gives. */
+  private readonly id = randomBytes(9).toString('base64url');
+  private readonly committers = new Map<string, EnqueueCommitter>();
+  private readonly ensured = new Map<string, Promise<unknown>>();
+  private readonly fullFor = new Map<string, number>();
+  private readonly targets = new WeakMap<AnyContract, { queue: string; priority: NewTask['lane'] }>();
+  private readonly parsers: PayloadParsers;
+  private sequence = 0;
+  private closed = false;
+
+  constructor(private readonly parts: ProducerParts) {
+    this.parsers = parts.parsers ?? new PayloadParsers();
+  }
+
+  /**
+   * Enqueues one task, and resolves when Redis has it.
+   *
+   * @param contract a contract of `defineTask`, or the name of a task type
+   * @param payload checked against the contract's schema; what is stored is the input, as JSON
+   * @throws InvalidPayloadError nothing was written; `issues` names the paths
+   * @throws ConfigurationError an option is wrong; nothing was written
+   * @throws QueueFullError the queue holds `maxReady` ready tasks (after waiting, when `whenFull` is 'wait')
+   * @throws EnqueueOutcomeUnknownError Redis did not answer in time; enqueue again with the error's `id`
+   * @throws BrokerError Redis refused; nothing was written
+   * @throws LifecycleError the producer is closed
+   */
+  enqueue<Input>(
+    contract: TaskContract<string, Input, unknown>,
+    payload: NoInfer<Input>,
+    options?: CallOptions,
+  ): Promise<EnqueueResult>;
+  enqueue<Type extends string>(
+    type: Type,
+    payload?: PayloadInput<Type>,
+    options?: CallOptions & NamedTarget,
+  ): Promise<EnqueueResult>;
+  async enqueue(
+    target: AnyContract | string,
+    payload?: unknown,
+    options?: CallOptions & NamedTarget,
+  ): Promise<EnqueueResult> {
+    if (this.closed) throw new LifecycleError('the producer is closed');
+    const { queue, task } = await this.prepare(target, payload, options);
+    const ensured = this.ensure(queue);
+    if (ensured !== undefined) await ensured;
+    const answer = await this.commit(queue, task, options?.signal);
+    const result = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
+    this.parts.events.emit('task.enqueued', { queue, type: task.type, ...result });
+    return result;
+  }
+
+  /**
+   * Enqueues many tasks of one type, in groups, and resolves when Redis has them all. The answers are in order.
+   * @throws EnqueueManyError when any of them failed; `outcomes` has a result or an error for each
+   */
+  enqueueMany<Input>(
+    contract: TaskContract<string, Input, unknown>,
+    items: readonly ManyItem<NoInfer<Input>>[],
+  ): Promise<readonly EnqueueResult[]>;
+  enqueueMany<Type extends string>(
+    type: Type,
+    items: readonly (ManyItem<PayloadInput<Type>> & { readonly options?: CallOptions & NamedTarget })[],
+  ): Promise<readonly EnqueueResult[]>;
+  async enqueueMany(
+    target: AnyContract | string,
+    items: readonly { readonly payload?: unknown; readonly options?: CallOptions & NamedTarget }[],
+  ): Promise<readonly EnqueueResult[]> {
+    const outcomes = await Promise.all(
+      items.map((item) =>
+        this.enqueue(target as string, item.payload as never, item.options).catch((error: unknown) =>
+          asTaskqError(error),
+        ),
+      ),
+    );
+    const results = outcomes.filter((outcome): outcome is EnqueueResult => !(outcome instanceof Error));
+    if (results.length < outcomes.length) throw new EnqueueManyError(outcomes);
+    return results;
+  }
+
+  /** Refuses further calls and resolves when those under way are answered. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all([...this.committers.values()].map((committer) => committer.settled()));
+  }
+
+  private async prepare(
+    target: AnyContract | string,
+    payload: unknown,
+    options: (CallOptions & NamedTarget) | undefined,
+  ): Promise<{ queue: string; task: NewTask }> {
+    const contract = typeof target === 'string' ? undefined : target;
+    const type = typeof target === 'string' ? target : target.type;
+    if (!isName(type))
+      throw new ConfigurationError('enqueue', [`type ${JSON.stringify(type)} must be ${NAME_RULE}`]);
+    const { signal: _signal, queue: named, ...call } = options ?? {};
+    const resolved = resolveEnqueueOptions(type, options === undefined ? undefined : call);
+    const { queue, priority } = contract
+      ? this.targetOf(contract)
+      : { queue: queueNamed(type, named), priority: undefined };
+    if (contract && named !== undefined) {
+      throw new ConfigurationError(`enqueue "${type}"`, [
+        'queue belongs to the contract and cannot be given at the call',
+      ]);
+    }
+    const json = await this.encode(type, contract, payload);
+    const id = resolved.id ?? taskId(this.id, (this.sequence += 1));
+    const unique = resolved.deduplicate && {
+      key: dedupeName(
+        'unique',
+        resolved.deduplicate === true ? fingerprint(type, payload) : resolved.deduplicate,
+      ),
+      ttlMs: resolved.deduplicateForMs,
+    };
+    const meta: TaskMeta = unique ? { ...resolved.meta, unique } : resolved.meta;
+    const task: NewTask = {
+      id,
+      type,
+      payload: json,
+      meta: encodeMeta(meta),
+      lane: resolved.priority ?? priority ?? 'normal',
+      ...(resolved.due && { due: resolved.due }),
+      ...(unique && { unique }),
+      ...(resolved.id !== undefined && { ownId: true }),
+      ...(resolved.idempotencyKey !== undefined && {
+        idempotency: {
+          key: dedupeName('idempotency', resolved.idempotencyKey),
+          fingerprint: fingerprint(type, payload),
+          windowMs: resolved.idempotencyWindowMs,
+        },
+      }),
+    };
+    return { queue, task };
+  }
+
+  /** The input as JSON, after it passed the contract's schema. The input is stored, so that handling parses it anew. */
+  private async encode(type: string, contract: AnyContract | undefined, payload: unknown): Promise<string> {
+    const { payloadBytes: maxBytes, payloadDepth: maxDepth } = this.parts.options.limits;
+    const encoded = encodePayload(payload === undefined ? null : payload, { maxBytes, maxDepth });
+    if (!encoded.ok) throw new InvalidPayloadError(type, [encoded.issue]);
+    const parser = this.parsers.of(contract?.payload);
+    if (parser) {
+      const answer = parser(payload);
+      const parsed = answer instanceof Promise ? await answer : answer;
+      if (!parsed.ok) throw new InvalidPayloadError(type, parsed.issues);
+    }
+    return encoded.value;
+  }
+
+  private async commit(
+    queue: string,
+    task: NewTask,
+    signal: AbortSignal | undefined,
+  ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
+    const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
+    const deadline = monotonicMs() + waitTimeoutMs;
+    for (;;) {
+      signal?.throwIfAborted();
+      const answer = await this.send(queue, task);
+      if (answer.status !== 'full') {
+        this.fullFor.delete(queue);
+        return answer;
+      }
+      const pause = this.fullPause(queue);
+      if (whenFull === 'reject' || monotonicMs() + pause >= deadline)
+        throw new QueueFullError(queue, maxReady, pause);
+      await sleep(pause, signal);
+    }
+  }
+
+  private async send(queue: string, task: NewTask): Promise<EnqueueAnswer> {
+    const answer = await new Promise<EnqueueAnswer | TaskqError>((settle) => {
+      this.committer(queue).add({ task, settle });
+    });
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }
+
+  /** Grows while the queue stays full, jittered so that waiting callers do not come back as one. */
+  private fullPause(queue: string): number {
+    const full = Math.min(this.fullFor.get(queue) ?? FULL_PAUSE_MS.first, FULL_PAUSE_MS.longest);
+    this.fullFor.set(queue, full * 1.5);
+    return Math.round(full * (0.5 + this.parts.random()));
+  }
+
+  private committer(queue: string): EnqueueCommitter {
+    let committer = this.committers.get(queue);
+    if (!committer) {
+      const { maxReady } = queueOptions(this.parts.options, queue);
+      const { timeoutMs } = this.parts.options.producer;
+      committer = new EnqueueCommitter(this.parts.broker, queue, this.id, {
+        maxReady,
+        timeoutMs,
+        random: this.parts.random,
+      });
+      this.committers.set(queue, committer);
+    }
+    return committer;
+  }
+
+  /** Makes the queue's group once per producer, so that tasks never stand in a stream without one. */
+  private ensure(queue: string): Promise<unknown> | undefined {
+    const known = this.ensured.get(queue);
+    if (known !== undefined) return known === DONE ? undefined : known;
+    const ensuring = this.parts.broker.ensureQueue(queue).then(
+      () => this.ensured.set(queue, DONE),
+      // Whoever reads the queue makes the group too; the enqueue that follows reports what is wrong with Redis.
+      () => this.ensured.delete(queue),
+    );
+    this.ensured.set(queue, ensuring);
+    return ensuring;
+  }
+
+  private targetOf(contract: AnyContract): { queue: string; priority: NewTask['lane'] } {
+    let target = this.targets.get(contract);
+    if (!target) {
+      target = resolveContractOptions(contract.type, contract, this.parts.options.tasks);
+      this.targets.set(contract, target);
+    }
+    return target;
+  }
+}
+
+const DONE: Promise<unknown> = Promise.resolve();
+
+function queueNamed(type: string, queue = 'default'): string {
+  if (isName(queue)) return queue;
+  throw new ConfigurationError(`enqueue "${type}"`, [`queue ${JSON.stringify(queue)} must be ${NAME_RULE}`]);
+}
+
+function asTaskqError(error: unknown): TaskqError {
+  return error instanceof TaskqError ? error : new TaskqError(String(error), { cause: error });
+}

@@ -1,0 +1,162 @@
+import type { Redis } from 'ioredis';
+import type { ConsumerInfo, DeadLetter, QueueCounts, ScheduledTask, TaskPlace } from '../broker/broker.js';
+import { LANES } from '../contract/lane.js';
+import { GROUP, laneOf, type QueueKeys, RELEASED } from './keys.js';
+import { toBrokerError } from './redis-errors.js';
+import { deadLetter, fieldsOf, type RawEntry, scheduledTask } from './replies.js';
+
+/** The cold path: reads that count, list and look up. None changes anything, none grows with the queue. */
+export class Inspection {
+  constructor(private readonly client: () => Redis) {}
+
+  async counts(keys: QueueKeys, now: () => number): Promise<QueueCounts> {
+    const lanes = await Promise.all(keys.laneList.map((key) => this.laneCounts(key)));
+    const [scheduled, dead] = await Promise.all([
+      this.ask((client) => client.zcard(keys.scheduled)),
+      this.ask((client) => client.xlen(keys.dead)),
+    ]);
+    const oldest = lanes.map((lane) => lane.oldest).filter((at) => at !== undefined);
+    return {
+      ready: { high: lanes[0]!.ready, normal: lanes[1]!.ready, low: lanes[2]!.ready },
+      active: lanes.reduce((sum, lane) => sum + lane.active, 0),
+      scheduled,
+      dead,
+      consumers: new Set(lanes.flatMap((lane) => lane.consumers)).size,
+      oldestReadyMs: oldest.length === 0 ? undefined : Math.max(0, now() - Math.min(...oldest)),
+    };
+  }
+
+  async consumers(keys: QueueKeys): Promise<readonly ConsumerInfo[]> {
+    const byName = new Map<string, ConsumerInfo>();
+    const found = await Promise.all([...keys.laneList, keys.wake].map((key) => this.consumersOf(key)));
+    // Entries of the wake stream are nudges, not tasks: whoever leaves some behind holds nothing.
+    found.forEach((consumers, i) => {
+      for (const { name, idleMs, pending } of consumers) {
+        const known = byName.get(name);
+        byName.set(name, {
+          name,
+          idleMs: Math.min(idleMs, known?.idleMs ?? Number.POSITIVE_INFINITY),
+          pending: (known?.pending ?? 0) + (i < LANES.length ? pending : 0),
+        });
+      }
+    });
+    return [...byName.values()].filter((consumer) => consumer.name !== RELEASED);
+  }
+
+  async deadLetters(
+    queue: string,
+    keys: QueueKeys,
+    after: string,
+    limit: number,
+  ): Promise<readonly DeadLetter[]> {
+    const from = after === '' ? '-' : `(${after}`;
+    const entries = await this.ask((client) => client.xrange(keys.dead, from, '+', 'COUNT', limit));
+    return entries.map((entry) => deadLetter(queue, entry));
+  }
+
+  async scheduled(keys: QueueKeys, offset: number, limit: number): Promise<readonly ScheduledTask[]> {
+    const flat = await this.ask((client) =>
+      client.zrange(keys.scheduled, String(offset), String(offset + limit - 1), 'WITHSCORES'),
+    );
+    const ids = flat.filter((_, i) => i % 2 === 0);
+    if (ids.length === 0) return [];
+    const texts = await this.ask((client) => client.hmget(keys.scheduledData, ...ids));
+    return ids.flatMap((id, i) => {
+      const text = texts[i];
+      return text ? [scheduledTask(id, Number(flat[i * 2 + 1]), text)] : [];
+    });
+  }
+
+  async find(queue: string, keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {
+    const { key, field } = keys.index(id);
+    const place = await this.ask((client) => client.hget(key, field));
+    if (!place) return undefined;
+    if (place === 's') return this.findScheduled(keys, id);
+    const entryId = place.slice(1);
+    if (place.startsWith('d')) {
+      const [letter] = await this.ask((client) => client.xrange(keys.dead, entryId, entryId));
+      return letter && { state: 'dead', letter: deadLetter(queue, letter) };
+    }
+    return this.findDelivered(keys, place[0]!, entryId);
+  }
+
+  private async findScheduled(keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {
+    const [dueAt, text] = await Promise.all([
+      this.ask((client) => client.zscore(keys.scheduled, id)),
+      this.ask((client) => client.hget(keys.scheduledData, id)),
+    ]);
+    return dueAt && text ? { state: 'scheduled', task: scheduledTask(id, Number(dueAt), text) } : undefined;
+  }
+
+  private async findDelivered(
+    keys: QueueKeys,
+    mark: string,
+    entryId: string,
+  ): Promise<TaskPlace | undefined> {
+    const lane = laneOf(mark);
+    const key = keys.lanes[lane];
+    const [entries, pending] = await Promise.all([
+      this.ask((client) => client.xrange(key, entryId, entryId)) as Promise<RawEntry[]>,
+      this.ask((client) => client.xpending(key, GROUP, entryId, entryId, 1)).catch(noGroup([])),
+    ]);
+    const fields = entries[0]?.[1];
+    if (!fields) return undefined;
+    const row = (pending as [string, string, number, number][])[0];
+    if (!row || row[1] === RELEASED) return { state: 'ready', lane, entryId, fields };
+    return { state: 'active', lane, entryId, fields, consumer: row[1], idleMs: row[2], delivery: row[3] };
+  }
+
+  private async laneCounts(key: string) {
+    const [length, summary, groups] = await Promise.all([
+      this.ask((client) => client.xlen(key)),
+      this.ask((client) => client.xpending(key, GROUP)).catch(noGroup([0])),
+      this.ask((client) => client.xinfo('GROUPS', key)).catch(noGroup([])),
+    ]);
+    const [pending, , , holders] = summary as [number, string?, string?, [string, string][]?];
+    const released = Number(holders?.find(([name]) => name === RELEASED)?.[1] ?? 0);
+    const group = (groups as string[][]).map(fieldsOf).find((entry) => entry.name === GROUP);
+    return {
+      // A task handed back is nobody's: it waits like any other.
+      ready: length - pending + released,
+      active: pending - released,
+      oldest:
+        length > pending ? await this.enqueuedAt(key, group?.['last-delivered-id'] ?? '0-0') : undefined,
+      consumers: (await this.consumersOf(key))
+        .map((consumer) => consumer.name)
+        .filter((name) => name !== RELEASED),
+    };
+  }
+
+  /** When the first entry after `delivered` was enqueued, if it says so. */
+  private async enqueuedAt(key: string, delivered: string): Promise<number | undefined> {
+    const [entry] = await this.ask((client) => client.xrange(key, `(${delivered}`, '+', 'COUNT', 1));
+    const at = Number(fieldsOf(entry?.[1] ?? []).enqueuedAt);
+    return Number.isSafeInteger(at) && at > 0 ? at : undefined;
+  }
+
+  private async consumersOf(key: string): Promise<ConsumerInfo[]> {
+    const rows = (await this.ask((client) => client.xinfo('CONSUMERS', key, GROUP)).catch(noGroup([]))) as (
+      string | number
+    )[][];
+    return rows.map((row) => {
+      const field = fieldsOf(row.map(String));
+      return { name: field.name ?? '', idleMs: Number(field.idle ?? 0), pending: Number(field.pending ?? 0) };
+    });
+  }
+
+  private async ask<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    try {
+      return await command(this.client());
+    } catch (error) {
+      throw toBrokerError(error);
+    }
+  }
+}
+
+/** A queue that nobody used yet has no group and holds nothing. */
+function noGroup<T>(nothing: T): (error: Error) => T {
+  return (error) => {
+    if (/NOGROUP|no such key/i.test(error.message)) return nothing;
+    throw error;
+  };
+}

@@ -1,0 +1,122 @@
+import type { DeadLetter, Delivery, EnqueueAnswer, Lease, ScheduledTask } from '../broker/broker.js';
+import { LANES, type Lane } from '../contract/lane.js';
+import { laneOf } from './keys.js';
+
+/** An entry as Redis answers it: id, and names and values in turn (null when it was deleted). */
+export type RawEntry = readonly [string, readonly string[] | null];
+
+/** What one word of the `enqueue` script's answer means. */
+export function enqueueAnswer(word: string): EnqueueAnswer {
+  switch (word[0]) {
+    case 'a':
+      return { status: 'accepted' };
+    case 'd':
+      return { status: 'duplicate', id: word.slice(1) };
+    case 'c':
+      return { status: 'conflict', id: word.slice(1) };
+    default:
+      return { status: 'full' };
+  }
+}
+
+/** Entries that were never delivered before. */
+export function freshDeliveries(queue: string, lane: Lane, entries: readonly RawEntry[] | null): Delivery[] {
+  const deliveries: Delivery[] = [];
+  for (const [entryId, fields] of entries ?? []) {
+    if (fields) deliveries.push({ queue, lane, entryId, delivery: 1, fields });
+  }
+  return deliveries;
+}
+
+/** Answer of the `settle` script. */
+export function settleAnswer(
+  queue: string,
+  reply: unknown,
+): { now: number; stale: number[]; recreated: boolean; deliveries: Delivery[] } {
+  const [now, stale, recreated, ...lanes] = reply as [
+    number,
+    number[],
+    number,
+    RawEntry[],
+    RawEntry[],
+    RawEntry[],
+  ];
+  const deliveries: Delivery[] = [];
+  LANES.forEach((lane, i) => {
+    if (lanes[i]!.length > 0) deliveries.push(...freshDeliveries(queue, lane, lanes[i]!));
+  });
+  return { now, stale, recreated: recreated === 1, deliveries };
+}
+
+/** Answer of the `reclaim` script. */
+export function reclaimAnswer(queue: string, reply: unknown) {
+  const [now, lane, after, left, taken] = reply as [
+    number,
+    number,
+    string,
+    number,
+    [number, RawEntry, number, string][],
+  ];
+  return {
+    now,
+    cursor: lane === 0 ? undefined : { lane: laneOf(lane), after },
+    left,
+    deliveries: taken.map(([of, [entryId, fields], delivery, from]): Delivery => ({
+      queue,
+      lane: laneOf(of),
+      entryId,
+      delivery,
+      fields: fields ?? [],
+      from,
+    })),
+  };
+}
+
+/** Leases named by position in the answer of the `extend` script. */
+export function lostLeases(leases: readonly Lease[], reply: unknown): { now: number; lost: Lease[] } {
+  const [now, positions] = reply as [number, number[]];
+  return { now, lost: positions.map((position) => leases[position]!) };
+}
+
+/** A waiting task: `lane \n attempt \n enqueuedAt \n type \n meta \n payload`, of which only the payload may hold a newline. */
+export function scheduledTask(id: string, dueAt: number, text: string): ScheduledTask {
+  const parts = text.split('\n');
+  const [lane, attempt, enqueuedAt, type, meta] = parts;
+  return {
+    id,
+    dueAt,
+    lane: laneOf(lane),
+    attempt: Number(attempt),
+    enqueuedAt: enqueuedAt ? Number(enqueuedAt) : undefined,
+    type: type ?? '',
+    meta: meta ?? '',
+    payload: parts.slice(5).join('\n'),
+  };
+}
+
+/** An entry of the dead-letter stream. */
+export function deadLetter(queue: string, [entryId, fields]: RawEntry): DeadLetter {
+  const field = fieldsOf(fields ?? []);
+  return {
+    entryId,
+    queue,
+    id: field.id ?? entryId,
+    type: field.type ?? '',
+    payload: field.payload ?? '',
+    lane: laneOf(field.lane),
+    reason: field.reason ?? '',
+    detail: field.detail ?? '',
+    attempt: Number(field.attempt ?? 1),
+    enqueuedAt: field.enqueuedAt ? Number(field.enqueuedAt) : undefined,
+    diedAt: Number(field.diedAt ?? 0),
+    meta: field.meta ?? '',
+    raw: field.raw || undefined,
+  };
+}
+
+/** Names and values in turn as an object without a prototype: names come from whoever wrote the entry. */
+export function fieldsOf(fields: readonly string[]): Readonly<Record<string, string | undefined>> {
+  const record = Object.create(null) as Record<string, string>;
+  for (let i = 0; i + 1 < fields.length; i += 2) record[fields[i]!] = fields[i + 1]!;
+  return record;
+}

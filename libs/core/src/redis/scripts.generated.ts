@@ -1,0 +1,416 @@
+// Generated from scripts/*.lua: do not edit. Change the .lua file, then run `npm run generate`.
+
+export const scripts = {
+  deleteDead: {
+    name: 'delete-dead',
+    sha1: 'fb924e2a79503b2f002b29ef8571b8c5899d0764',
+    lua: `local deleted = 0
+for i = 1, #ARGV, 3 do
+  if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
+    deleted = deleted + 1
+    local bucket = KEYS[tonumber(ARGV[i + 1])]
+    if redis.call('HGET', bucket, ARGV[i + 2]) == 'd' .. ARGV[i] then redis.call('HDEL', bucket, ARGV[i + 2]) end
+  end
+end
+return deleted`,
+  },
+  due: {
+    name: 'due',
+    sha1: '0a1142678ece8889aced104971121feb89603adb',
+    lua: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[5] ~= '' then
+  redis.pcall('XACK', KEYS[3], 'workers', ARGV[5])
+  redis.call('XDEL', KEYS[3], ARGV[5])
+end
+local duty = redis.call('HMGET', KEYS[2], 'promoter', 'promoterUntil')
+local free = not duty[1] or duty[1] == ARGV[1] or tonumber(duty[2]) <= now
+if not free and ARGV[3] ~= '1' then return { now, 0, -1, {} } end
+redis.call('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
+local ids = redis.call('ZRANGE', KEYS[1], '-inf', string.format('%d', now), 'BYSCORE', 'LIMIT', 0, ARGV[4])
+local head = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')[2]
+return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
+  },
+  enqueue: {
+    name: 'enqueue',
+    sha1: 'ad51ede8a6246568e55312fb3dbba17fe0f9ec76',
+    lua: `local record = redis.call('GET', KEYS[7])
+if record then
+  local sequence, answer = record:match('^(%d+) (.*)$')
+  if sequence == ARGV[1] then return answer end
+  if tonumber(sequence) > tonumber(ARGV[1]) then return 'late' end
+end
+local LANE = { h = 1, n = 2, l = 3 }
+local count, max = tonumber(ARGV[4]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local room = math.huge
+if max > 0 then
+  local held = 0
+  for lane = 1, 3 do held = held + redis.call('XLEN', KEYS[lane]) end
+  if held + count > max then
+    for lane = 1, 3 do
+      local pending = redis.pcall('XPENDING', KEYS[lane], 'workers')
+      if not pending.err then held = held - pending[1] end
+    end
+    room = max - held
+  end
+end
+local places, woken = {}, false
+local function due_time(due)
+  if due == '' then return nil end
+  local amount = tonumber(due:sub(2))
+  local at = due:sub(1, 1) == '+' and now + amount or amount
+  return at > now and at or nil
+end
+local function earlier(i, id)
+  local idempotency = ARGV[i + 8]
+  if idempotency ~= '' then
+    local known = redis.call('GET', KEYS[tonumber(idempotency)])
+    if known then
+      local fingerprint, first = known:match('^(%S+) (.*)$')
+      return (fingerprint == ARGV[i + 9] and 'd' or 'c') .. first
+    end
+  end
+  local unique = ARGV[i + 11]
+  if unique ~= '' then
+    local first = redis.call('GET', KEYS[tonumber(unique)])
+    if first then return 'd' .. first end
+  end
+  if ARGV[i + 13] == '1' and redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then
+    return 'd' .. id
+  end
+end
+local function remember(i, id, wait)
+  if ARGV[i + 8] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[i + 8])], ARGV[i + 9] .. ' ' .. id, 'PX', ARGV[i + 10])
+  end
+  if ARGV[i + 11] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[i + 11])], id, 'PX', string.format('%d', ARGV[i + 12] + wait))
+  end
+end
+local function write(i, lane, id, at)
+  if not at then
+    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', ARGV[i + 4],
+      'payload', ARGV[i + 5], 'attempt', '1', 'enqueuedAt', string.format('%d', now), 'meta', ARGV[i + 6])
+    return lane .. entry
+  end
+  local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
+  woken = woken or not head or at < tonumber(head)
+  redis.call('HSET', KEYS[5], id, lane .. '\\n1\\n' .. string.format('%d', now) .. '\\n' .. ARGV[i + 4] .. '\\n' .. ARGV[i + 6] .. '\\n' .. ARGV[i + 5])
+  redis.call('ZADD', KEYS[4], string.format('%d', at), id)
+  return 's'
+end
+local answers, i = {}, 5
+for task = 1, count do
+  local kind, id = ARGV[i], ARGV[i + 3]
+  local lane = kind:lower()
+  local complex = kind ~= lane
+  local answer = complex and earlier(i, id)
+  local at = complex and due_time(ARGV[i + 7])
+  if not answer and not at then
+    if room < 1 then answer = 'f' else room = room - 1 end
+  end
+  if not answer then
+    local place = write(i, lane, id, at)
+    if complex then remember(i, id, at and at - now or 0) end
+    local bucket = tonumber(ARGV[i + 1])
+    local fields = places[bucket]
+    if not fields then
+      fields = {}
+      places[bucket] = fields
+    end
+    fields[#fields + 1] = ARGV[i + 2]
+    fields[#fields + 1] = place
+    answer = 'a'
+  end
+  answers[task] = answer
+  i = i + (complex and 14 or 7)
+end
+for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end
+if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
+local answer = table.concat(answers, ' ')
+redis.call('SET', KEYS[7], ARGV[1] .. ' ' .. answer, 'PX', ARGV[3])
+return answer`,
+  },
+  ensure: {
+    name: 'ensure',
+    sha1: '1d7225c0bed7f20345214c4bcd55cbd5a128e162',
+    lua: `local made = 0
+for key = 1, 4 do
+  local answer = redis.pcall('XGROUP', 'CREATE', KEYS[key], 'workers', '0', 'MKSTREAM')
+  if not answer.err then
+    made = made + 1
+  elseif not answer.err:find('BUSYGROUP', 1, true) then
+    return answer
+  end
+end
+return made`,
+  },
+  extend: {
+    name: 'extend',
+    sha1: '0a46996b039eec6c80f0d47a744c2ab3ef85b52a',
+    lua: `local time = redis.call('TIME')
+local lost, kept = {}, { {}, {}, {} }
+for i = 2, #ARGV, 3 do
+  local lane, entry = tonumber(ARGV[i]), ARGV[i + 1]
+  local row = redis.pcall('XPENDING', KEYS[lane], 'workers', entry, entry, 1, ARGV[1])
+  if not row.err and row[1] and row[1][4] == tonumber(ARGV[i + 2]) then
+    kept[lane][#kept[lane] + 1] = entry
+  else
+    lost[#lost + 1] = (i - 2) / 3
+  end
+end
+for lane = 1, 3 do
+  if #kept[lane] > 0 then
+    local claim = { KEYS[lane], 'workers', ARGV[1], 0, unpack(kept[lane]) }
+    claim[#claim + 1] = 'JUSTID'
+    redis.call('XCLAIM', unpack(claim))
+  end
+end
+return { time[1] * 1000 + math.floor(time[2] / 1000), lost }`,
+  },
+  promote: {
+    name: 'promote',
+    sha1: '4015b069a862f79d1e07fdd1c9a26827e7f13617',
+    lua: `local LANE = { h = 1, n = 2, l = 3 }
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local moved = 0
+for i = 1, #ARGV, 3 do
+  local id = ARGV[i]
+  local at = redis.call('ZSCORE', KEYS[4], id)
+  if at and tonumber(at) <= now then
+    local task = redis.call('HGET', KEYS[5], id)
+    if task then
+      local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\\n(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
+      local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
+        'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
+      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], lane .. entry)
+      moved = moved + 1
+    end
+    redis.call('ZREM', KEYS[4], id)
+    redis.call('HDEL', KEYS[5], id)
+  end
+end
+return moved`,
+  },
+  reclaim: {
+    name: 'reclaim',
+    sha1: '4e05b508b385888117af534b9445eef32378eda3',
+    lua: `local PAGE = 100
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local consumer, lease, wanted, suspects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local released = ARGV[5] == '1'
+if ARGV[9] ~= '' then
+  redis.pcall('XACK', KEYS[5], 'workers', ARGV[9])
+  redis.call('XDEL', KEYS[5], ARGV[9])
+end
+if not released and ARGV[8] == '' and ARGV[7] == '1' then
+  local next_sweep = redis.call('HGET', KEYS[4], 'nextSweepAt')
+  if next_sweep and tonumber(next_sweep) > now then return { now, 0, '', 0, {} } end
+  redis.call('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
+end
+local held = {}
+for i = 10, #ARGV do held[ARGV[i]] = true end
+local taken, left = {}, 0
+local function consider(lane, entry, holder, idle, deliveries)
+  if idle < lease or (holder == consumer and held[entry]) then return end
+  local suspect = deliveries % 1000 >= 2
+  if wanted == 0 or (suspect and suspects == 0) then
+    left = left + 1
+    return
+  end
+  local claimed = redis.call('XCLAIM', KEYS[lane], 'workers', consumer, 0, entry)
+  if not claimed[1] then return end
+  wanted = wanted - 1
+  if suspect then suspects = suspects - 1 end
+  taken[#taken + 1] = { lane, claimed[1], deliveries + 1, holder }
+end
+local lane, after, budget = tonumber(ARGV[7]), ARGV[8], PAGE
+while lane <= 3 and budget > 0 do
+  local page
+  if released then
+    page = redis.pcall('XPENDING', KEYS[lane], 'workers', '-', '+', budget, 'released')
+  else
+    page = redis.pcall('XPENDING', KEYS[lane], 'workers', after == '' and '-' or '(' .. after, '+', budget)
+  end
+  if page.err then page = {} end
+  for _, row in ipairs(page) do consider(lane, row[1], row[2], row[3], row[4]) end
+  if #page == budget then
+    after = page[#page][1]
+    budget = 0
+    if released then left = left + 1 end
+  else
+    budget = budget - #page
+    lane = lane + 1
+    after = ''
+  end
+end
+local over = lane > 3 or released
+if left > 0 then
+  redis.call('HDEL', KEYS[4], 'nextSweepAt')
+  if #taken > 0 then redis.call('XADD', KEYS[5], 'MAXLEN', 8, '*', 'why', 'released') end
+end
+return { now, over and 0 or lane, after, left, taken }`,
+  },
+  removeConsumer: {
+    name: 'remove-consumer',
+    sha1: 'f184db7e7c6e92ce34b0685c1c57d3ce2f675125',
+    lua: `for lane = 1, 3 do
+  local page = redis.pcall('XPENDING', KEYS[lane], 'workers', '-', '+', 1, ARGV[1])
+  if not page.err and page[1] then return 0 end
+end
+for key = 1, 4 do redis.pcall('XGROUP', 'DELCONSUMER', KEYS[key], 'workers', ARGV[1]) end
+return 1`,
+  },
+  replay: {
+    name: 'replay',
+    sha1: '76fb14f16e4c8d9a4dd107dc47d07fea9464965b',
+    lua: `local LANE = { h = 1, n = 2, l = 3 }
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+local moved = 0
+for i = 1, #ARGV, 3 do
+  local letter = redis.call('XRANGE', KEYS[4], ARGV[i], ARGV[i])[1]
+  if letter then
+    local f = {}
+    for n = 1, #letter[2], 2 do f[letter[2][n]] = letter[2][n + 1] end
+    local fields = f.raw and f.raw ~= '' and cjson.decode(f.raw) or { 'id', f.id, 'type', f.type,
+      'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta }
+    local lane = LANE[f.lane] and f.lane or 'n'
+    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields))
+    redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], lane .. entry)
+    redis.call('XDEL', KEYS[4], ARGV[i])
+    moved = moved + 1
+  end
+end
+return moved`,
+  },
+  settle: {
+    name: 'settle',
+    sha1: 'b5dad83098ddb03d6ec6fcd6a06cc039b465e8cd',
+    lua: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local consumer, stale, owned, recreated = ARGV[1], {}, { {}, {}, {} }, 0
+local LANE = { 'h', 'n', 'l' }
+local function delivery_of(lane, entry)
+  local known = owned[lane][entry]
+  if known == nil then
+    local one = redis.pcall('XPENDING', KEYS[lane], 'workers', entry, entry, 1, consumer)
+    known = not one.err and one[1] and one[1][4] or false
+    owned[lane][entry] = known
+  end
+  return known
+end
+local function survey(lane, low, high, count)
+  if count < 2 then return end
+  local page = redis.pcall('XPENDING', KEYS[lane], 'workers', low, high, count * 2 + 16, consumer)
+  if page.err then return end
+  for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
+end
+local function holds(position, lane, entry, delivery)
+  if delivery_of(lane, entry) == tonumber(delivery) then return true end
+  stale[#stale + 1] = tonumber(position)
+  return false
+end
+local function remove(lane, entries)
+  redis.call('XACK', KEYS[lane], 'workers', unpack(entries))
+  redis.call('XDEL', KEYS[lane], unpack(entries))
+end
+local function free(key, id)
+  if key ~= '' and redis.call('GET', KEYS[tonumber(key)]) == id then redis.call('DEL', KEYS[tonumber(key)]) end
+end
+local i = 7
+for lane = 1, 3 do
+  local low, high, settled, done = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+  i = i + 4
+  survey(lane, low, high, settled)
+  local entries, places = {}, {}
+  for _ = 1, done do
+    if holds(ARGV[i], lane, ARGV[i + 1], ARGV[i + 2]) then
+      entries[#entries + 1] = ARGV[i + 1]
+      local fields = places[ARGV[i + 3]]
+      if not fields then
+        fields = {}
+        places[ARGV[i + 3]] = fields
+      end
+      fields[#fields + 1] = ARGV[i + 4]
+    end
+    i = i + 5
+  end
+  if #entries > 0 then
+    remove(lane, entries)
+    for bucket, fields in pairs(places) do redis.call('HDEL', KEYS[tonumber(bucket)], unpack(fields)) end
+  end
+end
+local woken = {}
+local apply = {}
+function apply.remove(a, lane, entry, bucket, field)
+  remove(lane, { entry })
+  redis.call('HDEL', bucket, field)
+  free(ARGV[a], ARGV[a + 1])
+end
+function apply.schedule(a, lane, entry, bucket, field)
+  local id, at = ARGV[a], now + tonumber(ARGV[a + 1])
+  local head = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
+  if not head or at < tonumber(head) then woken.due = true end
+  redis.call('HSET', KEYS[6], id, LANE[lane] .. '\\n' .. ARGV[a + 2])
+  redis.call('ZADD', KEYS[5], string.format('%d', at), id)
+  redis.call('HSET', bucket, field, 's')
+  if ARGV[a + 3] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[a + 3])], id, 'PX', string.format('%d', ARGV[a + 4] + at - now))
+  end
+  remove(lane, { entry })
+end
+function apply.dead(a, lane, entry, bucket, field, count)
+  local letter = redis.call('XADD', KEYS[4], '*', 'diedAt', string.format('%d', now), unpack(ARGV, a + 2, a + count - 1))
+  redis.call('HSET', bucket, field, 'd' .. letter)
+  remove(lane, { entry })
+  free(ARGV[a], ARGV[a + 1])
+end
+function apply.release(a, lane, entry)
+  local delivery = delivery_of(lane, entry)
+  local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery - 1
+  redis.call('XCLAIM', KEYS[lane], 'workers', 'released', 0, entry, 'IDLE', string.format('%d', ARGV[2] * 2),
+    'RETRYCOUNT', string.format('%d', count), 'JUSTID')
+  woken.released = true
+end
+local others = tonumber(ARGV[i])
+i = i + 1
+for _ = 1, others do
+  local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
+  if holds(ARGV[i + 1], lane, entry, ARGV[i + 4]) then
+    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count)
+  end
+  i = i + 8 + count
+end
+for why in pairs(woken) do redis.call('XADD', KEYS[7], 'MAXLEN', 8, '*', 'why', why) end
+local taken, wanted = { {}, {}, {} }, tonumber(ARGV[3])
+local function take(lane, count)
+  local page = redis.pcall('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', KEYS[lane], '>')
+  if page and page.err then
+    if page.err:find('NOGROUP', 1, true) then
+      redis.call('XGROUP', 'CREATE', KEYS[lane], 'workers', '0', 'MKSTREAM')
+      recreated = 1
+      return take(lane, count)
+    end
+    return error(page)
+  end
+  local entries = page and page[1][2] or {}
+  for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = entry end
+  wanted = wanted - #entries
+  return #entries == count
+end
+local more = {}
+for lane = 1, 3 do
+  local count = math.min(tonumber(ARGV[3 + lane]), wanted)
+  more[lane] = wanted > 0 and (count == 0 or take(lane, count))
+end
+for lane = 1, 3 do
+  if wanted > 0 and more[lane] then take(lane, wanted) end
+end
+return { now, stale, recreated, taken[1], taken[2], taken[3] }`,
+  },
+} as const;

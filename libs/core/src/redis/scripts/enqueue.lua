@@ -1,0 +1,119 @@
+-- Accepts a group of tasks, once.
+--
+-- KEYS  1 high  2 normal  3 low  4 scheduled  5 scheduled:data  6 wake  7 record of the producer's channel
+--       8.. index buckets and dedupe keys, named by position in ARGV
+-- ARGV  1 sequence of the group  2 ready tasks at which the queue is full (0: never)  3 ttl of the record, ms
+--       4 number of tasks, then per task:
+--         lane (h n l; H N L when the seven below follow)  bucket  field  id  type  payload  meta
+--         due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
+--         unique key ('' or position)  ttl ms  own id (1: refuse when the index knows it)
+-- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full;
+--         'late' when a later group of the channel was applied already.
+-- Guarantee: a group sent twice is applied once. The task is written before what points to it.
+local record = redis.call('GET', KEYS[7])
+if record then
+  local sequence, answer = record:match('^(%d+) (.*)$')
+  if sequence == ARGV[1] then return answer end
+  if tonumber(sequence) > tonumber(ARGV[1]) then return 'late' end
+end
+
+local LANE = { h = 1, n = 2, l = 3 }
+local count, max = tonumber(ARGV[4]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local room = math.huge
+if max > 0 then
+  local held = 0
+  for lane = 1, 3 do held = held + redis.call('XLEN', KEYS[lane]) end
+  if held + count > max then
+    for lane = 1, 3 do
+      local pending = redis.pcall('XPENDING', KEYS[lane], 'workers')
+      if not pending.err then held = held - pending[1] end
+    end
+    room = max - held
+  end
+end
+
+local places, woken = {}, false
+
+local function due_time(due)
+  if due == '' then return nil end
+  local amount = tonumber(due:sub(2))
+  local at = due:sub(1, 1) == '+' and now + amount or amount
+  return at > now and at or nil
+end
+
+local function earlier(i, id)
+  local idempotency = ARGV[i + 8]
+  if idempotency ~= '' then
+    local known = redis.call('GET', KEYS[tonumber(idempotency)])
+    if known then
+      local fingerprint, first = known:match('^(%S+) (.*)$')
+      return (fingerprint == ARGV[i + 9] and 'd' or 'c') .. first
+    end
+  end
+  local unique = ARGV[i + 11]
+  if unique ~= '' then
+    local first = redis.call('GET', KEYS[tonumber(unique)])
+    if first then return 'd' .. first end
+  end
+  if ARGV[i + 13] == '1' and redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then
+    return 'd' .. id
+  end
+end
+
+local function remember(i, id, wait)
+  if ARGV[i + 8] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[i + 8])], ARGV[i + 9] .. ' ' .. id, 'PX', ARGV[i + 10])
+  end
+  if ARGV[i + 11] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[i + 11])], id, 'PX', string.format('%d', ARGV[i + 12] + wait))
+  end
+end
+
+local function write(i, lane, id, at)
+  if not at then
+    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', ARGV[i + 4],
+      'payload', ARGV[i + 5], 'attempt', '1', 'enqueuedAt', string.format('%d', now), 'meta', ARGV[i + 6])
+    return lane .. entry
+  end
+  local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
+  woken = woken or not head or at < tonumber(head)
+  redis.call('HSET', KEYS[5], id, lane .. '\n1\n' .. string.format('%d', now) .. '\n' .. ARGV[i + 4] .. '\n' .. ARGV[i + 6] .. '\n' .. ARGV[i + 5])
+  redis.call('ZADD', KEYS[4], string.format('%d', at), id)
+  return 's'
+end
+
+local answers, i = {}, 5
+for task = 1, count do
+  local kind, id = ARGV[i], ARGV[i + 3]
+  local lane = kind:lower()
+  local complex = kind ~= lane
+  local answer = complex and earlier(i, id)
+  local at = complex and due_time(ARGV[i + 7])
+  if not answer and not at then
+    if room < 1 then answer = 'f' else room = room - 1 end
+  end
+  if not answer then
+    local place = write(i, lane, id, at)
+    if complex then remember(i, id, at and at - now or 0) end
+    local bucket = tonumber(ARGV[i + 1])
+    local fields = places[bucket]
+    if not fields then
+      fields = {}
+      places[bucket] = fields
+    end
+    fields[#fields + 1] = ARGV[i + 2]
+    fields[#fields + 1] = place
+    answer = 'a'
+  end
+  answers[task] = answer
+  i = i + (complex and 14 or 7)
+end
+
+for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end
+if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
+local answer = table.concat(answers, ' ')
+redis.call('SET', KEYS[7], ARGV[1] .. ' ' .. answer, 'PX', ARGV[3])
+return answer

@@ -1,0 +1,155 @@
+-- Applies outcomes of delivered tasks, then leases more.
+--
+-- KEYS  1 high  2 normal  3 low  4 dead letters  5 scheduled  6 scheduled:data  7 wake
+--       8.. index buckets and dedupe keys, named by position in ARGV
+-- ARGV  1 consumer  2 lease, ms  3 entries wanted in all  4-6 wanted of each lane first
+--       then per lane: lowest and highest entry settled ('' when none), number of them, number of entries done,
+--         and per entry done: position  entry  delivery  bucket  field
+--       then the number of other outcomes, and per outcome:
+--         op  position  lane (1-3)  entry  delivery  bucket  field  number of what follows, and
+--         remove:   unique key
+--         schedule: id  delay ms  task as stored  unique key ('' none)  ttl ms
+--         dead:     unique key ('' none)  names and values of the dead letter
+--         release:  started (1: its handler ran)
+-- Returns  now  positions refused  1 when a group was made again  entries of the three lanes
+-- Guarantee: nothing is changed for an entry that another consumer owns or that was delivered again. Entries done
+--   go first, so a full Redis can be drained; of every other task the new is written before the old is removed.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local consumer, stale, owned, recreated = ARGV[1], {}, { {}, {}, {} }, 0
+local LANE = { 'h', 'n', 'l' }
+
+local function delivery_of(lane, entry)
+  local known = owned[lane][entry]
+  if known == nil then
+    local one = redis.pcall('XPENDING', KEYS[lane], 'workers', entry, entry, 1, consumer)
+    known = not one.err and one[1] and one[1][4] or false
+    owned[lane][entry] = known
+  end
+  return known
+end
+
+-- One range for the whole group, where a group there is; what it leaves out is looked at one by one.
+local function survey(lane, low, high, count)
+  if count < 2 then return end
+  local page = redis.pcall('XPENDING', KEYS[lane], 'workers', low, high, count * 2 + 16, consumer)
+  if page.err then return end
+  for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
+end
+
+local function holds(position, lane, entry, delivery)
+  if delivery_of(lane, entry) == tonumber(delivery) then return true end
+  stale[#stale + 1] = tonumber(position)
+  return false
+end
+
+local function remove(lane, entries)
+  redis.call('XACK', KEYS[lane], 'workers', unpack(entries))
+  redis.call('XDEL', KEYS[lane], unpack(entries))
+end
+
+local function free(key, id)
+  if key ~= '' and redis.call('GET', KEYS[tonumber(key)]) == id then redis.call('DEL', KEYS[tonumber(key)]) end
+end
+
+local i = 7
+for lane = 1, 3 do
+  local low, high, settled, done = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+  i = i + 4
+  survey(lane, low, high, settled)
+  local entries, places = {}, {}
+  for _ = 1, done do
+    if holds(ARGV[i], lane, ARGV[i + 1], ARGV[i + 2]) then
+      entries[#entries + 1] = ARGV[i + 1]
+      local fields = places[ARGV[i + 3]]
+      if not fields then
+        fields = {}
+        places[ARGV[i + 3]] = fields
+      end
+      fields[#fields + 1] = ARGV[i + 4]
+    end
+    i = i + 5
+  end
+  if #entries > 0 then
+    remove(lane, entries)
+    for bucket, fields in pairs(places) do redis.call('HDEL', KEYS[tonumber(bucket)], unpack(fields)) end
+  end
+end
+
+local woken = {}
+local apply = {}
+
+function apply.remove(a, lane, entry, bucket, field)
+  remove(lane, { entry })
+  redis.call('HDEL', bucket, field)
+  free(ARGV[a], ARGV[a + 1])
+end
+
+function apply.schedule(a, lane, entry, bucket, field)
+  local id, at = ARGV[a], now + tonumber(ARGV[a + 1])
+  local head = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
+  if not head or at < tonumber(head) then woken.due = true end
+  redis.call('HSET', KEYS[6], id, LANE[lane] .. '\n' .. ARGV[a + 2])
+  redis.call('ZADD', KEYS[5], string.format('%d', at), id)
+  redis.call('HSET', bucket, field, 's')
+  if ARGV[a + 3] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[a + 3])], id, 'PX', string.format('%d', ARGV[a + 4] + at - now))
+  end
+  remove(lane, { entry })
+end
+
+function apply.dead(a, lane, entry, bucket, field, count)
+  local letter = redis.call('XADD', KEYS[4], '*', 'diedAt', string.format('%d', now), unpack(ARGV, a + 2, a + count - 1))
+  redis.call('HSET', bucket, field, 'd' .. letter)
+  remove(lane, { entry })
+  free(ARGV[a], ARGV[a + 1])
+end
+
+-- The delivery count says two things: in thousands how often the task was handed back after its handler had started,
+-- below that how often it was delivered since. It never returns to a number that a handler has seen.
+function apply.release(a, lane, entry)
+  local delivery = delivery_of(lane, entry)
+  local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery - 1
+  redis.call('XCLAIM', KEYS[lane], 'workers', 'released', 0, entry, 'IDLE', string.format('%d', ARGV[2] * 2),
+    'RETRYCOUNT', string.format('%d', count), 'JUSTID')
+  woken.released = true
+end
+
+local others = tonumber(ARGV[i])
+i = i + 1
+for _ = 1, others do
+  local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
+  if holds(ARGV[i + 1], lane, entry, ARGV[i + 4]) then
+    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count)
+  end
+  i = i + 8 + count
+end
+for why in pairs(woken) do redis.call('XADD', KEYS[7], 'MAXLEN', 8, '*', 'why', why) end
+
+local taken, wanted = { {}, {}, {} }, tonumber(ARGV[3])
+
+local function take(lane, count)
+  local page = redis.pcall('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', KEYS[lane], '>')
+  if page and page.err then
+    if page.err:find('NOGROUP', 1, true) then
+      redis.call('XGROUP', 'CREATE', KEYS[lane], 'workers', '0', 'MKSTREAM')
+      recreated = 1
+      return take(lane, count)
+    end
+    return error(page)
+  end
+  local entries = page and page[1][2] or {}
+  for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = entry end
+  wanted = wanted - #entries
+  return #entries == count
+end
+
+local more = {}
+for lane = 1, 3 do
+  local count = math.min(tonumber(ARGV[3 + lane]), wanted)
+  more[lane] = wanted > 0 and (count == 0 or take(lane, count))
+end
+for lane = 1, 3 do
+  if wanted > 0 and more[lane] then take(lane, wanted) end
+end
+return { now, stale, recreated, taken[1], taken[2], taken[3] }

@@ -1,0 +1,86 @@
+import type { DeadLetterReason } from '../policy/outcome.js';
+
+/** What every event about a task says. */
+export interface TaskFact {
+  readonly queue: string;
+  readonly type: string;
+  readonly id: string;
+  readonly attempt: number;
+}
+
+/** Facts, by name. Each is announced after it is true in Redis; none holds a payload. */
+export interface TaskEventMap {
+  /** A group was accepted; one event per task. */
+  'task.enqueued': {
+    readonly queue: string;
+    readonly type: string;
+    readonly id: string;
+    readonly status: 'accepted' | 'duplicate' | 'conflict';
+  };
+  /** A handler is about to run. `waitMs`: since the task was enqueued, when that is known. */
+  'task.started': TaskFact & { readonly waitMs: number | undefined; readonly fence: number };
+  'task.completed': TaskFact & { readonly runMs: number };
+  'task.retrying': TaskFact & { readonly runMs: number; readonly delayMs: number; readonly error: unknown };
+  'task.snoozed': TaskFact & { readonly delayMs: number };
+  'task.discarded': TaskFact & { readonly reason: string };
+  'task.dead': TaskFact & {
+    readonly reason: DeadLetterReason;
+    readonly detail: string;
+    readonly error: unknown;
+  };
+  /** No handler in this process: the task is offered again later. */
+  'task.unhandled': TaskFact & { readonly delayMs: number };
+  /** Handed back unfinished at shutdown. */
+  'task.released': TaskFact & { readonly started: boolean };
+  /** Taken from a consumer that was silent for longer than the lease, or that handed it back. */
+  'task.reclaimed': TaskFact & { readonly from: string; readonly delivery: number };
+  /** Another worker owns the task: what this one did with it was refused. */
+  'task.stale': TaskFact & { readonly what: 'outcome' | 'lease' };
+  /** The handler ignored the abort signal past its grace. Its slot stays taken until it ends. */
+  'task.stuck': TaskFact & { readonly runMs: number };
+  /** An entry that is no task was dead-lettered. */
+  'task.malformed': { readonly queue: string; readonly entryId: string; readonly detail: string };
+  /** A queue's group had vanished (a flush, an eviction, a restore) and was made again. */
+  'queue.recreated': { readonly queue: string };
+  /** The link to Redis came back after it was lost. */
+  'broker.reconnected': Record<string, never>;
+}
+
+export type TaskEventName = keyof TaskEventMap;
+type Listener<Name extends TaskEventName> = (event: TaskEventMap[Name]) => void;
+
+/**
+ * Announces facts to whoever listens: logs, metrics, spans, tests. An event without a listener costs a look-up; a
+ * listener that throws is reported once and does not disturb the queue.
+ */
+export class TaskEvents {
+  private readonly listeners = new Map<TaskEventName, Set<Listener<TaskEventName>>>();
+
+  constructor(private readonly report: (message: string) => void = () => undefined) {}
+
+  /** Calls `listener` for every event of that name from now on; answers how to stop that. */
+  on<Name extends TaskEventName>(name: Name, listener: Listener<Name>): () => void {
+    const listeners = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, listeners);
+    listeners.add(listener as Listener<TaskEventName>);
+    return () => {
+      listeners.delete(listener as Listener<TaskEventName>);
+      if (listeners.size === 0) this.listeners.delete(name);
+    };
+  }
+
+  /** Whether anybody listens: look before building an event on the hot path. */
+  heard(name: TaskEventName): boolean {
+    return this.listeners.has(name);
+  }
+
+  emit<Name extends TaskEventName>(name: Name, event: TaskEventMap[Name]): void {
+    for (const listener of this.listeners.get(name) ?? []) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.report(`listener of "${name}" threw: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Broker, Delivery } from '../broker/broker.js';
+import { TaskqError } from '../contract/errors.js';
+import { decodeMessage } from '../contract/task-message.js';
+import type { Outcome } from '../policy/outcome.js';
+import type { TaskEvents, TaskFact } from '../telemetry/task-events.js';
+import type { Execution } from './execution.js';
+
+/** Turns what happened to a task into the event that says so. Nothing is built when nobody listens. */
+export const announce = {
+  fact({ delivery, message }: Execution): TaskFact {
+    return { queue: delivery.queue, type: message.type, id: message.id, attempt: message.attempt };
+  },
+
+  started(events: TaskEvents, execution: Execution, broker: Broker): void {
+    if (!events.heard('task.started')) return;
+    const { enqueuedAt } = execution.message;
+    const waitMs = enqueuedAt === undefined ? undefined : Math.max(0, broker.now() - enqueuedAt);
+    events.emit('task.started', { ...announce.fact(execution), waitMs, fence: execution.fence });
+  },
+
+  reclaimed(events: TaskEvents, delivery: Delivery): void {
+    if (!events.heard('task.reclaimed')) return;
+    const { queue, from = '', delivery: times } = delivery;
+    try {
+      const { type, id, attempt } = decodeMessage(delivery.fields, delivery.entryId);
+      events.emit('task.reclaimed', { queue, type, id, attempt, from, delivery: times });
+    } catch (error) {
+      if (!(error instanceof TaskqError)) throw error; // malformed: told when it is run
+    }
+  },
+
+  /** To be called when the outcome is true in Redis. */
+  outcome(events: TaskEvents, fact: TaskFact, outcome: Outcome, runMs: number): void {
+    switch (outcome.kind) {
+      case 'complete':
+        if (events.heard('task.completed')) events.emit('task.completed', { ...fact, runMs });
+        return;
+      case 'retry':
+        events.emit('task.retrying', { ...fact, runMs, delayMs: outcome.delayMs, error: outcome.error });
+        return;
+      case 'snooze':
+        events.emit('task.snoozed', { ...fact, delayMs: outcome.delayMs });
+        return;
+      case 'no-handler':
+        events.emit('task.unhandled', { ...fact, delayMs: outcome.delayMs });
+        return;
+      case 'discard':
+        events.emit('task.discarded', { ...fact, reason: outcome.reason });
+        return;
+      case 'dead-letter':
+        events.emit('task.dead', {
+          ...fact,
+          reason: outcome.reason,
+          detail: outcome.detail,
+          error: outcome.error,
+        });
+        return;
+      case 'release':
+        events.emit('task.released', { ...fact, started: true });
+    }
+  },
+};

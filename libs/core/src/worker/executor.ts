@@ -1,0 +1,161 @@
+import type { Delivery } from '../broker/broker.js';
+import {
+  InvalidPayloadError,
+  MalformedTaskError,
+  TaskTimeoutError,
+  WorkerShutdownError,
+} from '../contract/errors.js';
+import { decodePayload } from '../contract/payload-json.js';
+import type { PayloadParsers } from '../contract/payload-parsers.js';
+import type { ParsedPayload, PayloadParser } from '../contract/payload-schema.js';
+import { decodeMessage, type TaskMessage } from '../contract/task-message.js';
+import type { ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { ExecutionResult } from '../policy/outcome.js';
+import {
+  effectiveOptions,
+  resolveContractOptions,
+  type ResolvedTaskOptions,
+} from '../policy/task-options.js';
+import { monotonicMs } from '../runtime/clock.js';
+import { crashesOf, Execution } from './execution.js';
+import type { HandlerDefinition, HandlerRegistry } from './handler-registry.js';
+
+/** A handler with everything about it that can be known before the first task. */
+interface PreparedHandler {
+  readonly run: HandlerDefinition['run'];
+  readonly parse: PayloadParser | undefined;
+  readonly options: ResolvedTaskOptions;
+}
+
+/** What the executor tells its queue. */
+export interface ExecutionObserver {
+  /** The entry is no task. */
+  malformed(delivery: Delivery, error: MalformedTaskError): void;
+  /** The handler is about to run. */
+  started(execution: Execution): void;
+  /** The task ends without its handler having run. */
+  refused(
+    delivery: Delivery,
+    message: TaskMessage,
+    result: ExecutionResult,
+    options: ResolvedTaskOptions,
+  ): void;
+  /** The handler has returned or thrown. */
+  ended(execution: Execution, result: ExecutionResult): void;
+}
+
+/** Runs the tasks of one queue: decode, find the handler, parse the payload, run, tell. Steps in that order. */
+export class Executor {
+  private readonly handlers: ReadonlyMap<string, PreparedHandler>;
+
+  /** @throws ConfigurationError when a handler's options or schema cannot work */
+  constructor(
+    queue: string,
+    registry: HandlerRegistry,
+    parsers: PayloadParsers,
+    private readonly options: ResolvedEngineOptions,
+    private readonly consumer: string,
+    private readonly observer: ExecutionObserver,
+  ) {
+    this.handlers = new Map(
+      registry.of(queue).map((handler) => [
+        handler.type,
+        {
+          run: handler.run,
+          parse: parsers.of(handler.payload),
+          options: resolveContractOptions(handler.type, handler.options, options.tasks),
+        },
+      ]),
+    );
+  }
+
+  /** Runs one delivery. Whatever happens is told to the observer; nothing is thrown. */
+  run(delivery: Delivery): void {
+    const message = this.decode(delivery);
+    if (!message) return;
+    const handler = this.handlers.get(message.type);
+    const options = effectiveOptions(handler?.options ?? this.options.tasks, message.meta);
+    const crashes = crashesOf(delivery);
+    if (crashes > this.options.worker.maxDeliveries) {
+      this.observer.refused(delivery, message, { kind: 'crash-loop', deliveries: crashes - 1 }, options);
+    } else if (!handler) {
+      this.observer.refused(delivery, message, { kind: 'no-handler' }, options);
+    } else {
+      this.parseAndRun(delivery, message, handler, options);
+    }
+  }
+
+  private decode(delivery: Delivery): TaskMessage | undefined {
+    try {
+      return decodeMessage(delivery.fields, delivery.entryId);
+    } catch (error) {
+      this.observer.malformed(delivery, error as MalformedTaskError);
+      return undefined;
+    }
+  }
+
+  private parseAndRun(
+    delivery: Delivery,
+    message: TaskMessage,
+    handler: PreparedHandler,
+    options: ResolvedTaskOptions,
+  ): void {
+    const { payloadBytes: maxBytes, payloadDepth: maxDepth } = this.options.limits;
+    const decoded = decodePayload(message.payload, { maxBytes, maxDepth });
+    if (!decoded.ok) {
+      const { path, message: what } = decoded.issue;
+      this.observer.malformed(delivery, new MalformedTaskError(`payload${path && ` at ${path}`} ${what}`));
+      return;
+    }
+    const execution = new Execution(delivery, message, options, monotonicMs(), this.consumer);
+    this.observer.started(execution);
+    this.invoke(execution, handler, decoded.value);
+  }
+
+  /** Promises are only made where the schema or the handler makes one: most tasks end in the turn they start in. */
+  private invoke(execution: Execution, handler: PreparedHandler, payload: unknown): void {
+    try {
+      const parsed = handler.parse ? handler.parse(payload) : ({ ok: true, value: payload } as const);
+      if (parsed instanceof Promise) {
+        parsed
+          .then((answer) => this.runParsed(execution, handler, answer))
+          .catch((error) => this.threw(execution, error));
+      } else this.runParsed(execution, handler, parsed);
+    } catch (error) {
+      this.threw(execution, error);
+    }
+  }
+
+  private runParsed(execution: Execution, handler: PreparedHandler, parsed: ParsedPayload): void {
+    if (!parsed.ok) {
+      const error = new InvalidPayloadError(execution.message.type, parsed.issues);
+      this.observer.ended(execution, { kind: 'invalid-payload', error });
+      return;
+    }
+    const value = handler.run(parsed.value as never, execution.context);
+    if (isThenable(value)) {
+      value.then(
+        (result) => this.observer.ended(execution, { kind: 'returned', value: result }),
+        (error: unknown) => this.threw(execution, error),
+      );
+    } else this.observer.ended(execution, { kind: 'returned', value });
+  }
+
+  private threw(execution: Execution, error: unknown): void {
+    this.observer.ended(execution, thrownResult(execution, error));
+  }
+}
+
+/** A handler that throws after it was told to stop failed for that reason, whatever it throws. */
+function thrownResult(execution: Execution, error: unknown): ExecutionResult {
+  const { abortedBy } = execution;
+  if (abortedBy instanceof WorkerShutdownError) return { kind: 'interrupted' };
+  if (abortedBy instanceof TaskTimeoutError && error !== abortedBy) abortedBy.cause ??= error;
+  return { kind: 'threw', error: abortedBy ?? error };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}

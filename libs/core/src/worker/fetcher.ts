@@ -1,0 +1,137 @@
+import type { Broker } from '../broker/broker.js';
+import { BrokerError } from '../contract/errors.js';
+import { LANES } from '../contract/lane.js';
+import { monotonicMs, sleep } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Service } from '../runtime/service.js';
+import type { TaskEvents } from '../telemetry/task-events.js';
+import type { QueueRunner } from './queue-runner.js';
+
+/** First and longest pause after a read that failed. */
+const RETRY_PAUSE_MS = { first: 50, longest: 1000 };
+
+/** How often a read under way is told to end, until it has: the first word may come before it waits. */
+const INTERRUPT_EVERY_MS = 50;
+
+interface FetcherParts {
+  readonly broker: Broker;
+  readonly events: TaskEvents;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly consumer: string;
+  readonly blockMs: number;
+  /** A queue was woken: look at what is due or was handed back. */
+  readonly woken: (queue: string, entryId: string, why: 'due' | 'released') => void;
+}
+
+/**
+ * Waits for entries of all idle queues in one blocking read. It is the only thing that blocks, and only while a queue
+ * has free slots and is known to be empty; whatever it brings makes the queue's runner go on by itself.
+ */
+export class Fetcher implements Service {
+  private loop: Promise<void> | undefined;
+  private running = false;
+  private reading: ReadonlySet<QueueRunner> | undefined;
+  private wake: (() => void) | undefined;
+  private progressAt = monotonicMs();
+
+  constructor(
+    private readonly runners: readonly QueueRunner[],
+    private readonly parts: FetcherParts,
+  ) {}
+
+  /** Milliseconds since the loop last came round: more than a few blocking reads' worth means that it is stalled. */
+  get silentMs(): number {
+    return this.reading || !this.running ? monotonicMs() - this.progressAt : 0;
+  }
+
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.loop = this.run();
+  }
+
+  /** Ends the read under way; what it still brings is handed to the runners, which know what to do. */
+  async stop(): Promise<void> {
+    this.running = false;
+    this.wake?.();
+    const ended = this.loop ?? Promise.resolve();
+    const over = new AbortController();
+    void ended.then(() => over.abort());
+    while (!over.signal.aborted) {
+      await this.parts.broker.interruptFetch().catch(() => undefined);
+      await sleep(INTERRUPT_EVERY_MS, over.signal);
+    }
+  }
+
+  /** A queue has begun or ceased to wait. */
+  changed(runner: QueueRunner): void {
+    if (!this.reading) this.wake?.();
+    else if (runner.waits !== this.reading.has(runner))
+      void this.parts.broker.interruptFetch().catch(() => undefined);
+  }
+
+  private async run(): Promise<void> {
+    let pause = RETRY_PAUSE_MS.first;
+    while (this.running) {
+      const waiting = this.runners.filter((runner) => runner.waits);
+      if (waiting.length === 0) {
+        await new Promise<void>((resolve) => (this.wake = resolve));
+        this.wake = undefined;
+        continue;
+      }
+      try {
+        await this.read(waiting);
+        pause = RETRY_PAUSE_MS.first;
+      } catch (error) {
+        await this.recover(waiting, error, pause);
+        pause = Math.min(pause * 2, RETRY_PAUSE_MS.longest);
+      }
+    }
+  }
+
+  private async read(waiting: readonly QueueRunner[]): Promise<void> {
+    this.reading = new Set(waiting);
+    this.progressAt = monotonicMs();
+    for (const runner of waiting) runner.awaited = true;
+    try {
+      const { broker, consumer, blockMs } = this.parts;
+      // Redis counts per stream: a share of the free slots for each lane.
+      const count = Math.max(1, Math.floor(Math.min(...waiting.map((runner) => runner.free)) / LANES.length));
+      const queues = waiting.map((runner) => runner.queue);
+      const answer = await broker.fetch({ consumer, blockMs, count: Math.min(count, 100), queues });
+      this.progressAt = monotonicMs();
+      this.release(waiting);
+      for (const runner of waiting) {
+        const deliveries = answer.deliveries.filter((delivery) => delivery.queue === runner.queue);
+        if (deliveries.length === 0) continue;
+        runner.receive(deliveries);
+        runner.wakeUp();
+      }
+      for (const { queue, entryId, why } of answer.woken) this.parts.woken(queue, entryId, why);
+    } finally {
+      this.release(waiting);
+    }
+  }
+
+  private release(waiting: readonly QueueRunner[]): void {
+    this.reading = undefined;
+    for (const runner of waiting) runner.awaited = false;
+  }
+
+  private async recover(waiting: readonly QueueRunner[], error: unknown, pause: number): Promise<void> {
+    const { broker, events, logger, random } = this.parts;
+    if (error instanceof BrokerError && (error.reason === 'NOGROUP' || error.reason === 'UNBLOCKED')) {
+      for (const { queue } of waiting) {
+        const made = await broker.ensureQueue(queue).catch(() => false);
+        if (made) events.emit('queue.recreated', { queue });
+      }
+      return;
+    }
+    logger.warn(`reading failed, trying again: ${error instanceof Error ? error.message : String(error)}`);
+    const over = new AbortController();
+    this.wake = () => over.abort();
+    await sleep(pause * (0.5 + random()), over.signal);
+    this.wake = undefined;
+  }
+}

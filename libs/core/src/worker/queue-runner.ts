@@ -1,0 +1,271 @@
+import type { Delivery, Lease, Settlement } from '../broker/broker.js';
+import {
+  LeaseLostError,
+  type MalformedTaskError,
+  TaskTimeoutError,
+  WorkerShutdownError,
+} from '../contract/errors.js';
+import type { TaskMessage } from '../contract/task-message.js';
+import { queueOptions } from '../policy/engine-options.js';
+import { laneShares } from '../policy/lane-schedule.js';
+import { decideOutcome, type ExecutionResult, type Outcome } from '../policy/outcome.js';
+import { TASK_DEFAULTS, type ResolvedTaskOptions } from '../policy/task-options.js';
+import { monotonicMs } from '../runtime/clock.js';
+import { Deadlines } from '../runtime/deadlines.js';
+import { announce } from './announce.js';
+import { crashesOf, type Execution, fenceOf } from './execution.js';
+import { type ExecutionObserver, Executor } from './executor.js';
+import { leaseOf, malformedSettlement, settlementOf } from './settlement.js';
+import { Settler } from './settler.js';
+import type { WorkerParts } from './task-worker.js';
+
+/** Most entries asked for at once: a page. */
+const FETCH_LIMIT = 100;
+
+/** What a queue's runner needs of its worker. */
+export interface RunnerParts extends WorkerParts {
+  readonly consumer: string;
+  /** The queue may have something new to read, or may wait for it: the fetcher should look. */
+  readonly changed: (runner: QueueRunner) => void;
+}
+
+/**
+ * Runs the tasks of one queue: keeps its slots filled, starts what was delivered, decides what becomes of what ended.
+ * While there is work, settling and fetching share one trip; when there is none, the queue is left to the fetcher,
+ * which waits for all idle queues at once.
+ */
+export class QueueRunner implements ExecutionObserver {
+  readonly slots: number;
+  /** The fetcher waits for this queue: fetching here as well would take entries for slots that are spoken for. */
+  awaited = false;
+  private readonly executor: Executor;
+  private readonly settler: Settler;
+  private readonly deadlines = new Deadlines<Execution>((execution) => this.expire(execution));
+  /** Handlers that have not ended, whatever became of their tasks: each takes a slot. */
+  private readonly running = new Set<Execution>();
+  private reserved = 0;
+  private served = 0;
+  private fetchable = true;
+  private quietened = false;
+
+  constructor(
+    readonly queue: string,
+    private readonly parts: RunnerParts,
+  ) {
+    const { options, registry, parsers, consumer } = parts;
+    this.slots = queueOptions(options, queue).concurrency;
+    this.executor = new Executor(queue, registry, parsers, options, consumer, this);
+    this.settler = new Settler(queue, parts, {
+      want: () => this.want(),
+      answered: (asked, deliveries) => this.fetched(asked, deliveries),
+      stale: (message) => parts.events.emit('task.stale', { ...message, what: 'outcome' }),
+    });
+  }
+
+  /** Slots without a handler, less what is on its way. */
+  get free(): number {
+    return Math.max(0, this.slots - this.running.size - this.reserved);
+  }
+
+  get active(): number {
+    return this.running.size;
+  }
+
+  /** Handlers that ignored the abort signal past its grace. */
+  get stuck(): number {
+    let count = 0;
+    for (const execution of this.running) if (execution.decided) count += 1;
+    return count;
+  }
+
+  /** Whether the fetcher should wait for entries of this queue. */
+  get waits(): boolean {
+    return !this.quietened && !this.fetchable && !this.settler.fetching && this.free > 0;
+  }
+
+  /** Whether a task is running that has outlived two deliveries: only one such may run at a time. */
+  get hasSuspect(): boolean {
+    for (const execution of this.running) if (crashesOf(execution.delivery) > 2) return true;
+    return false;
+  }
+
+  /** Entries in our hands, as the heartbeat names them. */
+  leases(): Lease[] {
+    const leases = this.settler.leases();
+    for (const execution of this.running) if (!execution.decided) leases.push(leaseOf(execution.delivery));
+    return leases;
+  }
+
+  /** Keeps `count` slots free for entries that are about to be delivered; answers how to give them up. */
+  reserve(count: number): () => void {
+    this.reserved += count;
+    return () => {
+      this.reserved -= count;
+    };
+  }
+
+  /** Starts what was delivered; what finds no slot, or comes after the end, is handed back at once. */
+  receive(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      if (delivery.from !== undefined) announce.reclaimed(this.parts.events, delivery);
+      if (this.quietened || this.running.size >= this.slots) {
+        this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });
+      } else {
+        this.served += 1;
+        this.executor.run(delivery);
+      }
+    }
+  }
+
+  /** Looks for more work now. */
+  wakeUp(): void {
+    if (this.quietened) return;
+    this.fetchable = true;
+    this.settler.pump();
+  }
+
+  /** Another consumer owns the task: whatever its handler does now is stale. */
+  loseLease(lease: Lease): void {
+    for (const execution of this.running) {
+      const { delivery } = execution;
+      if (execution.decided || delivery.entryId !== lease.entryId || delivery.lane !== lease.lane) continue;
+      execution.decided = true;
+      execution.abort(new LeaseLostError(`task ${execution.message.id} was taken over by another worker`));
+      this.parts.events.emit('task.stale', { ...announce.fact(execution), what: 'lease' });
+    }
+    this.settler.forget(lease);
+  }
+
+  /** No more reads. Entries that still arrive are handed back. */
+  quiet(): void {
+    this.quietened = true;
+    this.fetchable = false;
+  }
+
+  /** Tells every handler that its task is about to be handed back. */
+  abortAll(): void {
+    for (const execution of this.running) {
+      if (!execution.decided) execution.abort(new WorkerShutdownError('the worker is shutting down'));
+    }
+  }
+
+  /** Hands back whatever has not ended; answers how many tasks that were. */
+  releaseAll(): number {
+    let released = 0;
+    for (const execution of this.running) {
+      if (execution.decided) continue;
+      this.settle(execution, { kind: 'release' });
+      released += 1;
+    }
+    return released;
+  }
+
+  /** Resolves when every outcome decided so far is settled or given up. */
+  flushed(): Promise<void> {
+    return this.settler.flushed();
+  }
+
+  /** Ends timers and tries under way. */
+  close(): void {
+    this.deadlines.clear();
+    this.settler.close();
+  }
+
+  malformed(delivery: Delivery, error: MalformedTaskError): void {
+    this.parts.events.emit('task.malformed', {
+      queue: this.queue,
+      entryId: delivery.entryId,
+      detail: error.message,
+    });
+    this.settler.add(malformedSettlement(delivery, error));
+  }
+
+  refused(
+    delivery: Delivery,
+    message: TaskMessage,
+    result: ExecutionResult,
+    options: ResolvedTaskOptions,
+  ): void {
+    const outcome = this.decide(message, result, fenceOf(delivery, message), options);
+    this.settler.add(settlementOf(delivery, message, outcome, false), {
+      fact: { queue: this.queue, type: message.type, id: message.id, attempt: message.attempt },
+      settled: (fact) => announce.outcome(this.parts.events, fact, outcome, 0),
+    });
+  }
+
+  started(execution: Execution): void {
+    this.running.add(execution);
+    this.deadlines.set(execution, execution.options.timeoutMs);
+    announce.started(this.parts.events, execution, this.parts.broker);
+  }
+
+  ended(execution: Execution, result: ExecutionResult): void {
+    if (execution.ended) return;
+    execution.ended = true;
+    this.running.delete(execution);
+    this.deadlines.remove(execution);
+    // Its task was settled without it (stuck, lost or handed back): only the slot is news.
+    if (execution.decided) this.wakeUp();
+    else this.settle(execution, this.decide(execution.message, result, execution.fence, execution.options));
+  }
+
+  private settle(execution: Execution, outcome: Outcome): void {
+    execution.decided = true;
+    const { delivery, message } = execution;
+    const runMs = monotonicMs() - execution.startedAt;
+    this.settler.add(settlementOf(delivery, message, outcome, true), {
+      fact: announce.fact(execution),
+      settled: (fact) => announce.outcome(this.parts.events, fact, outcome, runMs),
+    });
+  }
+
+  private decide(
+    message: TaskMessage,
+    result: ExecutionResult,
+    fence: number,
+    options = TASK_DEFAULTS,
+  ): Outcome {
+    const { broker, consumer, random } = this.parts;
+    const { noHandlerDelayMs, noHandlerTimeoutMs } = this.parts.options.worker;
+    const now = broker.now();
+    const circumstances = {
+      now,
+      random: random(),
+      worker: consumer,
+      fence,
+      options,
+      noHandlerDelayMs,
+      noHandlerTimeoutMs,
+    };
+    return decideOutcome(message, result, circumstances);
+  }
+
+  /** First the signal; if the handler ignores that past its grace, the attempt is over without it. */
+  private expire(execution: Execution): void {
+    if (execution.ended || execution.decided) return;
+    if (!execution.abortedBy) {
+      execution.abort(new TaskTimeoutError(execution.message.type, execution.options.timeoutMs));
+      this.deadlines.set(execution, this.parts.options.worker.abortGraceMs);
+      return;
+    }
+    const runMs = monotonicMs() - execution.startedAt;
+    this.parts.events.emit('task.stuck', { ...announce.fact(execution), runMs });
+    const result: ExecutionResult = { kind: 'threw', error: execution.abortedBy };
+    this.settle(execution, this.decide(execution.message, result, execution.fence, execution.options));
+  }
+
+  /** How many entries the next settlement should bring along, and of which lanes first. */
+  private want() {
+    const total = this.quietened || this.awaited ? 0 : Math.min(this.free, FETCH_LIMIT);
+    return { shares: laneShares(this.served, total), urgent: this.fetchable && total > 0 };
+  }
+
+  private fetched(asked: number, deliveries: readonly Delivery[]): void {
+    // Less than asked for: the queue is empty, and waiting is the fetcher's business.
+    if (asked > 0) this.fetchable = deliveries.length === asked;
+    this.receive(deliveries);
+    this.parts.changed(this);
+  }
+}
+
+export type { Settlement };

@@ -1,0 +1,69 @@
+import type { Delivery, Lease, Settlement, StoredTask } from '../broker/broker.js';
+import { encodeMeta, type TaskMessage, type TaskMeta } from '../contract/task-message.js';
+import { type DeadLetterReason, errorRecord, type Outcome } from '../policy/outcome.js';
+
+/** What the broker is told of an outcome. */
+export function settlementOf(
+  delivery: Delivery,
+  message: TaskMessage,
+  outcome: Outcome,
+  started: boolean,
+): Settlement {
+  const lease = leaseOf(delivery);
+  const { id } = message;
+  const { unique } = message.meta;
+  switch (outcome.kind) {
+    case 'complete':
+    case 'discard':
+      return { kind: 'remove', lease, id, ...(unique && { uniqueKey: unique.key }) };
+    case 'retry':
+    case 'snooze':
+    case 'no-handler':
+      return {
+        kind: 'schedule',
+        lease,
+        id,
+        delayMs: outcome.delayMs,
+        task: stored(message, outcome.attempt, outcome.meta),
+        ...(unique && { unique }),
+      };
+    case 'dead-letter':
+      return {
+        kind: 'dead-letter',
+        lease,
+        id,
+        task: stored(message, message.attempt, outcome.meta),
+        reason: outcome.reason,
+        detail: outcome.detail,
+        replayMeta: encodeMeta(outcome.replayMeta),
+        ...(unique && { uniqueKey: unique.key }),
+      };
+    case 'release':
+      return { kind: 'release', lease, started };
+  }
+}
+
+/** An entry that is no task goes to the dead-letter stream with its fields as they were. */
+export function malformedSettlement(delivery: Delivery, error: unknown): Settlement {
+  const reason: DeadLetterReason = 'malformed';
+  return {
+    kind: 'dead-letter',
+    lease: leaseOf(delivery),
+    id: delivery.entryId,
+    task: { type: '', payload: '', attempt: 1, enqueuedAt: undefined, meta: '' },
+    reason,
+    detail: errorRecord(error).message,
+    replayMeta: '',
+    raw: JSON.stringify(delivery.fields),
+  };
+}
+
+/** What identifies a delivery to the broker. */
+export function leaseOf({ lane, entryId, delivery }: Delivery): Lease {
+  return { lane, entryId, delivery };
+}
+
+function stored(message: TaskMessage, attempt: number, meta: TaskMeta): StoredTask {
+  const { type, payload, enqueuedAt } = message;
+  return { type, payload, attempt, enqueuedAt, meta: encodeMeta(meta) };
+}

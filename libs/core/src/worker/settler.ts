@@ -1,0 +1,184 @@
+import type { Broker, Delivery, LaneQuota, Lease, Settlement } from '../broker/broker.js';
+import { BrokerTimeoutError } from '../contract/errors.js';
+import { monotonicMs, sleep } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { atEndOfTurn } from '../runtime/turn.js';
+import type { ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { TaskEvents, TaskFact } from '../telemetry/task-events.js';
+
+/** Outcomes of one script call: keeps it well below 5 ms. */
+const GROUP_SIZE = 200;
+
+/** First and longest pause between two tries. */
+const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
+
+/** What to say when an outcome is true in Redis. */
+export interface Notice {
+  readonly fact: TaskFact;
+  readonly settled: (fact: TaskFact) => void;
+}
+
+/** What the settler asks and tells its queue. */
+export interface SettlerOwner {
+  /** Entries to bring along; `urgent`: worth a trip of their own. */
+  want(): { readonly shares: LaneQuota; readonly urgent: boolean };
+  answered(asked: number, deliveries: readonly Delivery[]): void;
+  stale(fact: TaskFact): void;
+}
+
+interface SettlerParts {
+  readonly broker: Broker;
+  readonly options: ResolvedEngineOptions;
+  readonly events: TaskEvents;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly consumer: string;
+}
+
+interface Waiting {
+  readonly settlement: Settlement;
+  readonly notice: Notice | undefined;
+  /** When it was first sent, if it was. */
+  triedAt?: number;
+  /** A try may have been applied though it was not answered: then being refused means nothing. */
+  maybeApplied?: boolean;
+}
+
+/**
+ * Settles outcomes in groups: those of one turn of the event loop leave in one call, which also brings the next
+ * entries. One call is under way at a time; what ends meanwhile goes with the next. A call that fails is repeated
+ * while the leases last; after that the tasks are somebody else's and come back by reclaim.
+ */
+export class Settler {
+  private waiting: Waiting[] = [];
+  private sent: readonly Waiting[] = [];
+  private scheduled = false;
+  private sending = false;
+  private groupSize = GROUP_SIZE;
+  private pause = RETRY_PAUSE_MS.first;
+  private whenFlushed: (() => void)[] = [];
+  private readonly closing = new AbortController();
+  /** A call under way brings entries along. */
+  fetching = false;
+
+  constructor(
+    private readonly queue: string,
+    private readonly parts: SettlerParts,
+    private readonly owner: SettlerOwner,
+  ) {}
+
+  add(settlement: Settlement, notice?: Notice): void {
+    this.waiting.push({ settlement, notice });
+    this.pump();
+  }
+
+  /** Sends what waits, and fetches if the queue wants to, at the end of this turn. */
+  pump(): void {
+    if (this.scheduled || this.sending || this.closing.signal.aborted) return;
+    this.scheduled = true;
+    atEndOfTurn(() => {
+      this.scheduled = false;
+      if (!this.sending) void this.send();
+    });
+  }
+
+  /** Leases of outcomes that are not settled yet: they must be kept alive until they are. */
+  leases(): Lease[] {
+    return [...this.sent, ...this.waiting].map((entry) => entry.settlement.lease);
+  }
+
+  /** The lease is lost: its outcome would be refused. */
+  forget(lease: Lease): void {
+    this.waiting = this.waiting.filter(({ settlement }) => {
+      const same = settlement.lease.entryId === lease.entryId && settlement.lease.lane === lease.lane;
+      return !same;
+    });
+  }
+
+  async flushed(): Promise<void> {
+    if (this.waiting.length === 0 && !this.sending) return;
+    await new Promise<void>((resolve) => this.whenFlushed.push(resolve));
+  }
+
+  close(): void {
+    this.closing.abort();
+    this.tellFlushed();
+  }
+
+  private async send(): Promise<void> {
+    const { shares, urgent } = this.owner.want();
+    if (this.waiting.length === 0 && !urgent) {
+      this.tellFlushed();
+      return;
+    }
+    this.sending = true;
+    this.fetching = shares.total > 0;
+    this.sent = this.waiting.length <= this.groupSize ? this.waiting : this.waiting.slice(0, this.groupSize);
+    this.waiting = this.sent === this.waiting ? [] : this.waiting.slice(this.groupSize);
+    const brought = await this.settle(shares);
+    this.sending = false;
+    this.fetching = false;
+    if (brought) this.owner.answered(shares.total, brought);
+    if (this.waiting.length > 0) this.pump();
+    else void this.send();
+  }
+
+  /** One try. Answers the entries it brought, or nothing when it failed and its outcomes wait for the next. */
+  private async settle(want: LaneQuota): Promise<readonly Delivery[] | undefined> {
+    const { queue, sent } = this;
+    const { broker, events, consumer, options } = this.parts;
+    const { leaseMs } = options.worker;
+    try {
+      const outcomes = sent.map((entry) => entry.settlement);
+      const answer = await broker.settle({ queue, consumer, outcomes, want, leaseMs });
+      this.sent = [];
+      this.groupSize = GROUP_SIZE;
+      this.pause = RETRY_PAUSE_MS.first;
+      if (answer.recreated) events.emit('queue.recreated', { queue });
+      this.notify(sent, answer.stale);
+      return answer.deliveries;
+    } catch (error) {
+      this.sent = [];
+      await this.failed(sent, error);
+      return undefined;
+    }
+  }
+
+  private notify(sent: readonly Waiting[], stale: readonly number[]): void {
+    const refused = stale.length === 0 ? undefined : new Set(stale);
+    sent.forEach(({ notice, maybeApplied }, position) => {
+      if (!notice) return;
+      if (refused?.has(position) && !maybeApplied) this.owner.stale(notice.fact);
+      else notice.settled(notice.fact);
+    });
+  }
+
+  /**
+   * Keeps outcomes for the next try as long as their leases may last, and waits a little. Groups get smaller, so
+   * that one outcome that Redis refuses does not hold up the others for ever.
+   */
+  private async failed(sent: readonly Waiting[], error: unknown): Promise<void> {
+    const now = monotonicMs();
+    const kept = sent.filter((entry) => {
+      entry.triedAt ??= now;
+      entry.maybeApplied ||= error instanceof BrokerTimeoutError;
+      return now - entry.triedAt < this.parts.options.worker.leaseMs * 2;
+    });
+    const given = sent.length - kept.length;
+    const message = error instanceof Error ? error.message : String(error);
+    if (given > 0) {
+      this.parts.logger.error(
+        `queue "${this.queue}": ${given} outcomes could not be settled; their tasks will run again (${message})`,
+      );
+    } else this.parts.logger.warn(`queue "${this.queue}": settling failed, trying again (${message})`);
+    this.groupSize = Math.max(1, Math.floor(this.groupSize / 2));
+    // Behind the others: whatever it is, it is not to be tried first again.
+    this.waiting = [...this.waiting, ...kept];
+    await sleep(this.pause * (0.5 + this.parts.random()), this.closing.signal);
+    this.pause = Math.min(this.pause * 2, RETRY_PAUSE_MS.longest);
+  }
+
+  private tellFlushed(): void {
+    for (const resolve of this.whenFlushed.splice(0)) resolve();
+  }
+}
