@@ -68,8 +68,9 @@ export {
   resolveEngineOptions,
   type WorkerOptions,
 } from './policy/engine-options.js';
+export { group, oneOf, type OptionField, type OptionFields } from './policy/option-check.js';
 export type { DeadLetterReason } from './policy/outcome.js';
-export type { EnqueueOptions } from './policy/task-options.js';
+export { type EnqueueOptions, resolveContractOptions } from './policy/task-options.js';
 export type { TaskState } from './policy/task-state.js';
 export {
   type CallOptions,

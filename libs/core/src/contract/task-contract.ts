@@ -135,5 +135,5 @@ export function defineTask<
     problems.push('payload must be a DTO class or a Standard Schema (zod, valibot, arktype …)');
   }
   if (problems.length > 0) throw new ConfigurationError(`task ${JSON.stringify(type)}`, problems);
-  return Object.freeze({ ...definition, type, queue, payload: payload as PayloadSchema | undefined });
+  return Object.freeze({ ...definition, type, queue, payload });
 }

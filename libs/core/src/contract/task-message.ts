@@ -149,7 +149,7 @@ function decodeMeta(text: string): TaskMeta {
     return member !== undefined && !fits(member);
   });
   if (wrong) throw new MalformedTaskError(`field "meta.${wrong[0]}" is not what it should be`);
-  return value as TaskMeta;
+  return value;
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;

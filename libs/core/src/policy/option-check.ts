@@ -115,7 +115,7 @@ export function passed<T>(says: string, fits: (value: unknown) => boolean): Opti
 function unknownOption(path: string, key: string, known: readonly string[]): string {
   const [closest] = known
     .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
+    .toSorted((a, b) => a.distance - b.distance);
   const likely =
     closest && closest.distance <= Math.max(2, key.length / 3) ? `, did you mean "${closest.name}"?` : '';
   return `unknown option "${path}"${likely || ` (known: ${known.join(', ')})`}`;

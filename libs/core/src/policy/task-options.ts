@@ -1,7 +1,7 @@
 import type { Duration } from '../contract/duration.js';
 import { isLane, type Lane, LANES } from '../contract/lane.js';
 import { isName, NAME_RULE } from '../contract/names.js';
-import type { Backoff, ContractOptions, RetryInfo, TaskOptions } from '../contract/task-contract.js';
+import type { ContractOptions, RetryInfo, TaskOptions } from '../contract/task-contract.js';
 import type { TaskMeta } from '../contract/task-message.js';
 import type { ResolvedBackoff } from './backoff.js';
 import {
@@ -38,13 +38,13 @@ export const TASK_DEFAULTS: ResolvedTaskOptions = {
 };
 
 /** The field of `tasks` in the engine's options. */
-export const taskDefaultsField = group<ResolvedTaskOptionsWritten>({
+export const taskDefaultsField = group<CheckedTaskDefaults>({
   maxAttempts: integer(ATTEMPTS, TASK_DEFAULTS.maxAttempts),
   timeout: duration(TIMEOUT, TASK_DEFAULTS.timeoutMs),
   backoff: backoffField(TASK_DEFAULTS.backoff),
 });
 
-interface ResolvedTaskOptionsWritten {
+interface CheckedTaskDefaults {
   readonly maxAttempts: number;
   readonly timeout: number;
   readonly backoff: ResolvedBackoff;
@@ -58,7 +58,7 @@ export function resolveContractOptions(
 ): ResolvedTaskOptions & { readonly queue: string; readonly priority: Lane } {
   const { maxAttempts, timeout, backoff, queue, priority, retryDelay } = options;
   const written = { maxAttempts, timeout, backoff, queue, priority, retryDelay };
-  const resolved = resolveOptions<typeof CONTRACT_SHAPE>(`task "${type}"`, written, {
+  const resolved = resolveOptions<CheckedContractOptions>(`task "${type}"`, written, {
     maxAttempts: integer(ATTEMPTS, defaults.maxAttempts),
     timeout: duration(TIMEOUT, defaults.timeoutMs),
     backoff: backoffField(defaults.backoff),
@@ -70,14 +70,14 @@ export function resolveContractOptions(
   return { ...rest, timeoutMs };
 }
 
-declare const CONTRACT_SHAPE: {
-  maxAttempts: number;
-  timeout: number;
-  backoff: ResolvedBackoff;
-  queue: string;
-  priority: Lane;
-  retryDelay: ((info: RetryInfo) => Duration) | undefined;
-};
+interface CheckedContractOptions {
+  readonly maxAttempts: number;
+  readonly timeout: number;
+  readonly backoff: ResolvedBackoff;
+  readonly queue: string;
+  readonly priority: Lane;
+  readonly retryDelay: ((info: RetryInfo) => Duration) | undefined;
+}
 
 /** Options of one enqueue call. */
 export interface EnqueueOptions extends TaskOptions {
@@ -141,9 +141,8 @@ export function resolveEnqueueOptions(
   type: string,
   options: EnqueueOptions | undefined,
 ): ResolvedEnqueueOptions {
-  if (options === undefined) return NO_OPTIONS;
-  const subject = `enqueue "${type}"`;
-  const o = resolveOptions<typeof ENQUEUE_SHAPE>(subject, options, ENQUEUE_FIELDS);
+  if (options === undefined || Object.keys(options).length === 0) return NO_OPTIONS;
+  const o = resolveOptions<CheckedEnqueueOptions>(`enqueue "${type}"`, options, ENQUEUE_FIELDS);
   const meta: TaskMeta = {
     ...(o.headers && Object.keys(o.headers).length > 0 && { headers: { ...o.headers } }),
     ...(o.maxAttempts !== undefined && { maxAttempts: o.maxAttempts }),
@@ -162,20 +161,20 @@ export function resolveEnqueueOptions(
   };
 }
 
-declare const ENQUEUE_SHAPE: {
-  id: string | undefined;
-  delay: number | undefined;
-  runAt: number | Date | undefined;
-  priority: Lane | undefined;
-  idempotencyKey: string | undefined;
-  idempotencyWindow: number;
-  deduplicate: string | true | undefined;
-  deduplicateFor: number;
-  headers: Readonly<Record<string, string>> | undefined;
-  maxAttempts: number | undefined;
-  timeout: number | undefined;
-  backoff: ResolvedBackoff | undefined;
-};
+interface CheckedEnqueueOptions {
+  readonly id: string | undefined;
+  readonly delay: number | undefined;
+  readonly runAt: number | Date | undefined;
+  readonly priority: Lane | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly idempotencyWindow: number;
+  readonly deduplicate: string | true | undefined;
+  readonly deduplicateFor: number;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly maxAttempts: number | undefined;
+  readonly timeout: number | undefined;
+  readonly backoff: ResolvedBackoff | undefined;
+}
 
 const ENQUEUE_FIELDS = {
   id: text({ fits: isName, says: NAME_RULE }, undefined),
@@ -183,7 +182,7 @@ const ENQUEUE_FIELDS = {
   runAt: (value: unknown, path: string, problems: string[]): number | Date | undefined => {
     const at = value instanceof Date ? value.getTime() : value;
     if (value !== undefined && !(Number.isSafeInteger(at) && (at as number) >= 0)) {
-      problems.push(`${path} must be a Date or whole milliseconds since 1970, not ${String(value)}`);
+      problems.push(`${path} must be a Date or whole milliseconds since 1970, not ${JSON.stringify(value)}`);
     }
     return value as number | Date | undefined;
   },
@@ -222,7 +221,7 @@ function backoffField(defaults: ResolvedBackoff) {
     factor: decimal({ min: 1, max: 10 }, defaults.factor),
     max: duration({ min: 0, max: 7 * DAY }, defaults.maxMs),
   });
-  return (value: Backoff | unknown, path: string, problems: string[]): ResolvedBackoff => {
+  return (value: unknown, path: string, problems: string[]): ResolvedBackoff => {
     const { base, factor, max } = written(value, path, problems);
     return { baseMs: base, factor, maxMs: max };
   };

@@ -5,8 +5,11 @@ import { EnqueueChannel, type PendingTask } from './enqueue-channel.js';
 /** Tasks of one script call: keeps it well below 5 ms. */
 const GROUP_SIZE = 200;
 
-/** Groups under way at once: while Redis works on one, the next is encoded. */
-const CHANNELS = 4;
+/** Groups under way at once: while Redis works on one, the next is made. */
+const CHANNELS = 2;
+
+/** From here on a turn's tasks leave in two halves, so that Redis and this process do not work in turns. */
+const SPLIT_FROM = 32;
 
 /**
  * Gathers the tasks that are enqueued in one queue during one turn of the event loop and sends them together. A lone
@@ -14,7 +17,7 @@ const CHANNELS = 4;
  */
 export class EnqueueCommitter {
   private readonly idle: EnqueueChannel[];
-  private waiting: PendingTask[] = [];
+  private readonly waiting: PendingTask[] = [];
   private scheduled = false;
   private sending = 0;
   private whenIdle: (() => void)[] = [];
@@ -49,10 +52,10 @@ export class EnqueueCommitter {
   }
 
   private flush(): void {
+    const { length } = this.waiting;
+    const share = length >= SPLIT_FROM ? Math.ceil(length / Math.max(1, this.idle.length)) : length;
     while (this.waiting.length > 0 && this.idle.length > 0) {
-      const group = this.waiting.length <= GROUP_SIZE ? this.waiting : this.waiting.slice(0, GROUP_SIZE);
-      this.waiting = group === this.waiting ? [] : this.waiting.slice(GROUP_SIZE);
-      void this.send(this.idle.pop()!, group);
+      void this.send(this.idle.pop()!, this.waiting.splice(0, Math.min(share, GROUP_SIZE)));
     }
     if (this.waiting.length > 0 || this.sending > 0) return;
     for (const resolve of this.whenIdle.splice(0)) resolve();

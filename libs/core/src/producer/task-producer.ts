@@ -11,19 +11,20 @@ import {
 import { isName, NAME_RULE } from '../contract/names.js';
 import { encodePayload } from '../contract/payload-json.js';
 import { PayloadParsers } from '../contract/payload-parsers.js';
+import type { ParsedPayload } from '../contract/payload-schema.js';
 import type { AnyContract, PayloadInput, TaskContract } from '../contract/task-contract.js';
 import { taskId } from '../contract/task-id.js';
-import { encodeMeta, type TaskMeta } from '../contract/task-message.js';
-import { dedupeName, fingerprint } from '../policy/deduplication.js';
 import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
 import {
   type EnqueueOptions,
   resolveContractOptions,
+  type ResolvedEnqueueOptions,
   resolveEnqueueOptions,
 } from '../policy/task-options.js';
 import { monotonicMs, sleep } from '../runtime/clock.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import { EnqueueCommitter } from './enqueue-committer.js';
+import { newTask } from './new-task.js';
 
 /** The answer to an enqueue: `id` is the task that will run, which for a duplicate or conflict is the first one. */
 export interface EnqueueResult {
@@ -76,7 +77,7 @@ export class TaskProducer {
   private readonly committers = new Map<string, EnqueueCommitter>();
   private readonly ensured = new Map<string, Promise<unknown>>();
   private readonly fullFor = new Map<string, number>();
-  private readonly targets = new WeakMap<AnyContract, { queue: string; priority: NewTask['lane'] }>();
+  private readonly targets = new WeakMap<AnyContract, Target>();
   private readonly parsers: PayloadParsers;
   private sequence = 0;
   private closed = false;
@@ -113,12 +114,17 @@ export class TaskProducer {
     options?: CallOptions & NamedTarget,
   ): Promise<EnqueueResult> {
     if (this.closed) throw new LifecycleError('the producer is closed');
-    const { queue, task } = await this.prepare(target, payload, options);
+    const { queue, task, checked } = this.prepare(target, payload, options);
+    // Most payloads are checked at once; a promise is only waited for where a schema made one.
+    if (checked instanceof Promise) await checked;
     const ensured = this.ensure(queue);
     if (ensured !== undefined) await ensured;
-    const answer = await this.commit(queue, task, options?.signal);
-    const result = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
-    this.parts.events.emit('task.enqueued', { queue, type: task.type, ...result });
+    let answer = await this.send(queue, task);
+    if (answer.status === 'full') answer = await this.whenThereIsRoom(queue, task, options?.signal);
+    else this.fullFor.delete(queue);
+    const result: EnqueueResult = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
+    const { events } = this.parts;
+    if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, ...result });
     return result;
   }
 
@@ -156,88 +162,47 @@ export class TaskProducer {
     await Promise.all([...this.committers.values()].map((committer) => committer.settled()));
   }
 
-  private async prepare(
+  private prepare(
     target: AnyContract | string,
     payload: unknown,
     options: (CallOptions & NamedTarget) | undefined,
-  ): Promise<{ queue: string; task: NewTask }> {
+  ): { queue: string; task: NewTask; checked: void | Promise<void> } {
     const contract = typeof target === 'string' ? undefined : target;
     const type = typeof target === 'string' ? target : target.type;
-    if (!isName(type))
+    if (!isName(type)) {
       throw new ConfigurationError('enqueue', [`type ${JSON.stringify(type)} must be ${NAME_RULE}`]);
-    const { signal: _signal, queue: named, ...call } = options ?? {};
-    const resolved = resolveEnqueueOptions(type, options === undefined ? undefined : call);
-    const { queue, priority } = contract
-      ? this.targetOf(contract)
-      : { queue: queueNamed(type, named), priority: undefined };
-    if (contract && named !== undefined) {
-      throw new ConfigurationError(`enqueue "${type}"`, [
-        'queue belongs to the contract and cannot be given at the call',
-      ]);
     }
-    const json = await this.encode(type, contract, payload);
-    const id = resolved.id ?? taskId(this.id, (this.sequence += 1));
-    const unique = resolved.deduplicate && {
-      key: dedupeName(
-        'unique',
-        resolved.deduplicate === true ? fingerprint(type, payload) : resolved.deduplicate,
-      ),
-      ttlMs: resolved.deduplicateForMs,
-    };
-    const meta: TaskMeta = unique ? { ...resolved.meta, unique } : resolved.meta;
-    const task: NewTask = {
-      id,
-      type,
-      payload: json,
-      meta: encodeMeta(meta),
-      lane: resolved.priority ?? priority ?? 'normal',
-      ...(resolved.due && { due: resolved.due }),
-      ...(unique && { unique }),
-      ...(resolved.id !== undefined && { ownId: true }),
-      ...(resolved.idempotencyKey !== undefined && {
-        idempotency: {
-          key: dedupeName('idempotency', resolved.idempotencyKey),
-          fingerprint: fingerprint(type, payload),
-          windowMs: resolved.idempotencyWindowMs,
-        },
-      }),
-    };
-    return { queue, task };
+    const { queue, priority } = contract
+      ? this.targetOf(contract, options)
+      : namedTarget(type, options?.queue);
+    const json = this.encode(type, payload);
+    const checked = this.check(type, contract, payload);
+    const task = newTask({ type, payload, json, priority, call: resolveCall(type, options) }, () =>
+      this.nextId(),
+    );
+    return { queue, task, checked };
   }
 
-  /** The input as JSON, after it passed the contract's schema. The input is stored, so that handling parses it anew. */
-  private async encode(type: string, contract: AnyContract | undefined, payload: unknown): Promise<string> {
+  private nextId(): string {
+    this.sequence += 1;
+    return taskId(this.id, this.sequence);
+  }
+
+  private encode(type: string, payload: unknown): string {
     const { payloadBytes: maxBytes, payloadDepth: maxDepth } = this.parts.options.limits;
     const encoded = encodePayload(payload === undefined ? null : payload, { maxBytes, maxDepth });
     if (!encoded.ok) throw new InvalidPayloadError(type, [encoded.issue]);
-    const parser = this.parsers.of(contract?.payload);
-    if (parser) {
-      const answer = parser(payload);
-      const parsed = answer instanceof Promise ? await answer : answer;
-      if (!parsed.ok) throw new InvalidPayloadError(type, parsed.issues);
-    }
     return encoded.value;
   }
 
-  private async commit(
-    queue: string,
-    task: NewTask,
-    signal: AbortSignal | undefined,
-  ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
-    const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
-    const deadline = monotonicMs() + waitTimeoutMs;
-    for (;;) {
-      signal?.throwIfAborted();
-      const answer = await this.send(queue, task);
-      if (answer.status !== 'full') {
-        this.fullFor.delete(queue);
-        return answer;
-      }
-      const pause = this.fullPause(queue);
-      if (whenFull === 'reject' || monotonicMs() + pause >= deadline)
-        throw new QueueFullError(queue, maxReady, pause);
-      await sleep(pause, signal);
-    }
+  /** Holds the payload against the contract's schema. The input is what is stored, so handling parses it anew. */
+  private check(type: string, contract: AnyContract | undefined, payload: unknown): void | Promise<void> {
+    const answer = this.parsers.of(contract?.payload)?.(payload);
+    if (answer === undefined) return;
+    const demand = (parsed: ParsedPayload): void => {
+      if (!parsed.ok) throw new InvalidPayloadError(type, parsed.issues);
+    };
+    return answer instanceof Promise ? answer.then(demand) : demand(answer);
   }
 
   private async send(queue: string, task: NewTask): Promise<EnqueueAnswer> {
@@ -246,6 +211,30 @@ export class TaskProducer {
     });
     if (answer instanceof Error) throw answer;
     return answer;
+  }
+
+  /** The queue was full: gives up, or tries again until there is room, by the queue's policy. */
+  private async whenThereIsRoom(
+    queue: string,
+    task: NewTask,
+    signal: AbortSignal | undefined,
+  ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
+    const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
+    const deadline = monotonicMs() + waitTimeoutMs;
+    for (;;) {
+      const pause = this.fullPause(queue);
+      if (whenFull === 'reject' || monotonicMs() + pause >= deadline) {
+        throw new QueueFullError(queue, maxReady, pause);
+      }
+      signal?.throwIfAborted();
+      await sleep(pause, signal);
+      signal?.throwIfAborted();
+      const answer = await this.send(queue, task);
+      if (answer.status !== 'full') {
+        this.fullFor.delete(queue);
+        return answer;
+      }
+    }
   }
 
   /** Grows while the queue stays full, jittered so that waiting callers do not come back as one. */
@@ -283,7 +272,12 @@ export class TaskProducer {
     return ensuring;
   }
 
-  private targetOf(contract: AnyContract): { queue: string; priority: NewTask['lane'] } {
+  private targetOf(contract: AnyContract, options: NamedTarget | undefined): Target {
+    if (options?.queue !== undefined) {
+      throw new ConfigurationError(`enqueue "${contract.type}"`, [
+        'queue belongs to the contract and cannot be given at the call',
+      ]);
+    }
     let target = this.targets.get(contract);
     if (!target) {
       target = resolveContractOptions(contract.type, contract, this.parts.options.tasks);
@@ -293,11 +287,23 @@ export class TaskProducer {
   }
 }
 
+/** Where a task goes unless the call says otherwise. */
+interface Target {
+  readonly queue: string;
+  readonly priority: NewTask['lane'];
+}
+
 const DONE: Promise<unknown> = Promise.resolve();
 
-function queueNamed(type: string, queue = 'default'): string {
-  if (isName(queue)) return queue;
+function namedTarget(type: string, queue = 'default'): Target {
+  if (isName(queue)) return { queue, priority: 'normal' };
   throw new ConfigurationError(`enqueue "${type}"`, [`queue ${JSON.stringify(queue)} must be ${NAME_RULE}`]);
+}
+
+function resolveCall(type: string, options: (CallOptions & NamedTarget) | undefined): ResolvedEnqueueOptions {
+  if (options === undefined) return resolveEnqueueOptions(type, undefined);
+  const { signal: _signal, queue: _queue, ...call } = options;
+  return resolveEnqueueOptions(type, call);
 }
 
 function asTaskqError(error: unknown): TaskqError {

@@ -147,11 +147,9 @@ export class RedisBroker implements Broker {
   }
 
   async settle(request: SettleRequest): Promise<SettleAnswer> {
-    const { keys, args } = settleCall(this.keys(request.queue), request);
-    const { now, ...answer } = settleAnswer(
-      request.queue,
-      await this.run('commands', scripts.settle, keys, args),
-    );
+    const { keys, args, done } = settleCall(this.keys(request.queue), request);
+    const reply = await this.run('commands', scripts.settle, keys, args);
+    const { now, ...answer } = settleAnswer(request.queue, done, reply);
     this.heard(now);
     return answer;
   }
@@ -312,7 +310,7 @@ export class RedisBroker implements Broker {
           ...keys.map(() => '>'),
         ),
       );
-      return (reply ?? []) as [string, RawEntry[]][];
+      return reply ?? [];
     } finally {
       clearTimeout(watchdog);
     }

@@ -1,5 +1,5 @@
 import type { DeadLetter, Delivery, EnqueueAnswer, Lease, ScheduledTask } from '../broker/broker.js';
-import { LANES, type Lane } from '../contract/lane.js';
+import type { Lane } from '../contract/lane.js';
 import { laneOf } from './keys.js';
 
 /** An entry as Redis answers it: id, and names and values in turn (null when it was deleted). */
@@ -28,24 +28,57 @@ export function freshDeliveries(queue: string, lane: Lane, entries: readonly Raw
   return deliveries;
 }
 
-/** Answer of the `settle` script. */
-export function settleAnswer(
-  queue: string,
-  reply: unknown,
-): { now: number; stale: number[]; recreated: boolean; deliveries: Delivery[] } {
-  const [now, stale, recreated, ...lanes] = reply as [
+/** An entry as the `settle` script answers it: one text when it is as we write it, else as it is. */
+type TakenEntry = string | RawEntry;
+
+/** Answer of the `settle` script; `done` are the outcomes it was told of without their position, in that order. */
+export function settleAnswer(queue: string, done: readonly number[], reply: unknown) {
+  const [now, refused, recreated, high, normal, low] = reply as [
     number,
     number[],
     number,
-    RawEntry[],
-    RawEntry[],
-    RawEntry[],
+    TakenEntry[],
+    TakenEntry[],
+    TakenEntry[],
   ];
   const deliveries: Delivery[] = [];
-  LANES.forEach((lane, i) => {
-    if (lanes[i]!.length > 0) deliveries.push(...freshDeliveries(queue, lane, lanes[i]!));
-  });
+  takeDeliveries(deliveries, queue, 'high', high);
+  takeDeliveries(deliveries, queue, 'normal', normal);
+  takeDeliveries(deliveries, queue, 'low', low);
+  const stale = refused.map((position) => (position < 0 ? -1 - position : done[position]!));
   return { now, stale, recreated: recreated === 1, deliveries };
+}
+
+function takeDeliveries(into: Delivery[], queue: string, lane: Lane, entries: readonly TakenEntry[]): void {
+  for (const entry of entries) {
+    if (typeof entry === 'string') into.push(compactDelivery(queue, lane, entry));
+    else into.push(...freshDeliveries(queue, lane, [entry]));
+  }
+}
+
+/** Entry, id, type, attempt, enqueuedAt, meta and payload, of which only the payload may hold a newline. */
+function compactDelivery(queue: string, lane: Lane, text: string): Delivery {
+  const entry = text.indexOf('\n');
+  const id = text.indexOf('\n', entry + 1);
+  const type = text.indexOf('\n', id + 1);
+  const attempt = text.indexOf('\n', type + 1);
+  const enqueuedAt = text.indexOf('\n', attempt + 1);
+  const meta = text.indexOf('\n', enqueuedAt + 1);
+  const fields = [
+    'id',
+    text.slice(entry + 1, id),
+    'type',
+    text.slice(id + 1, type),
+    'payload',
+    text.slice(meta + 1),
+    'attempt',
+    text.slice(type + 1, attempt),
+    'enqueuedAt',
+    text.slice(attempt + 1, enqueuedAt),
+    'meta',
+    text.slice(enqueuedAt + 1, meta),
+  ];
+  return { queue, lane, entryId: text.slice(0, entry), delivery: 1, fields };
 }
 
 /** Answer of the `reclaim` script. */

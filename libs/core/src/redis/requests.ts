@@ -50,8 +50,11 @@ export function enqueueCall(keys: QueueKeys, group: EnqueueGroup): ScriptCall {
   return { keys: list.keys, args };
 }
 
-/** Call of the `settle` script; its header says what stands where. */
-export function settleCall(keys: QueueKeys, request: SettleRequest): ScriptCall {
+/** Call of the `settle` script; its header says what stands where. `done`: outcomes that are plain removals, in order. */
+export function settleCall(
+  keys: QueueKeys,
+  request: SettleRequest,
+): ScriptCall & { readonly done: readonly number[] } {
   const { want, outcomes } = request;
   const list = new KeyList([...keys.laneList, keys.dead, keys.scheduled, keys.scheduledData, keys.wake]);
   const args: (string | number)[] = [
@@ -62,7 +65,8 @@ export function settleCall(keys: QueueKeys, request: SettleRequest): ScriptCall 
     want.normal,
     want.low,
   ];
-  for (const lane of LANES) pushDone(args, list, keys, outcomes, lane);
+  const done: number[] = [];
+  for (const lane of LANES) pushDone(args, list, keys, outcomes, lane, done);
   const countAt = args.push(0) - 1;
   let others = 0;
   outcomes.forEach((outcome, position) => {
@@ -71,7 +75,7 @@ export function settleCall(keys: QueueKeys, request: SettleRequest): ScriptCall 
     others += 1;
   });
   args[countAt] = others;
-  return { keys: list.keys, args };
+  return { keys: list.keys, args, done };
 }
 
 /** Most tasks just end: they need no more than their place, so they travel without the rest. */
@@ -85,12 +89,13 @@ function pushDone(
   keys: QueueKeys,
   outcomes: readonly Settlement[],
   lane: Lane,
+  done: number[],
 ): void {
   let low = '';
   let high = '';
   let settled = 0;
   const headAt = args.push('', '', 0, 0) - 4;
-  let done = 0;
+  const before = done.length;
   for (let position = 0; position < outcomes.length; position += 1) {
     const outcome = outcomes[position]!;
     const { lease } = outcome;
@@ -100,13 +105,13 @@ function pushDone(
     if (high === '' || entryBefore(high, lease.entryId)) high = lease.entryId;
     if (!isPlainRemoval(outcome)) continue;
     const { key, field } = keys.index(outcome.id);
-    args.push(position, lease.entryId, lease.delivery, list.position(key), field);
-    done += 1;
+    args.push(lease.entryId, lease.delivery, list.position(key), field);
+    done.push(position);
   }
   args[headAt] = low;
   args[headAt + 1] = high;
   args[headAt + 2] = settled;
-  args[headAt + 3] = done;
+  args[headAt + 3] = done.length - before;
 }
 
 function pushOther(
@@ -189,10 +194,11 @@ export function leaseArgs(leases: readonly Lease[]): (string | number)[] {
   return leases.flatMap((lease) => [LANE_NUMBER[lease.lane], lease.entryId, lease.delivery]);
 }
 
-/** Whether stream id `a` comes before `b`: two numbers joined by a dash. */
+/** Whether stream id `a` comes before `b`: two numbers joined by a dash, so the shorter number is the smaller. */
 export function entryBefore(a: string, b: string): boolean {
-  const [aMs = '', aSeq = ''] = a.split('-');
-  const [bMs = '', bSeq = ''] = b.split('-');
-  if (aMs !== bMs) return aMs.length === bMs.length ? aMs < bMs : aMs.length < bMs.length;
-  return aSeq.length === bSeq.length ? aSeq < bSeq : aSeq.length < bSeq.length;
+  const dash = a.indexOf('-');
+  if (dash !== b.indexOf('-')) return dash < b.indexOf('-');
+  if (a.length === b.length) return a < b;
+  const [aMs, bMs] = [a.slice(0, dash), b.slice(0, dash)];
+  return aMs === bMs ? a.length < b.length : aMs < bMs;
 }

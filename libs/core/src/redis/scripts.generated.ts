@@ -290,7 +290,7 @@ return moved`,
   },
   settle: {
     name: 'settle',
-    sha1: 'b5dad83098ddb03d6ec6fcd6a06cc039b465e8cd',
+    sha1: '4b0c5161042cf0151dc9cfd42ee51052ee7deffd',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local consumer, stale, owned, recreated = ARGV[1], {}, { {}, {}, {} }, 0
@@ -312,7 +312,7 @@ local function survey(lane, low, high, count)
 end
 local function holds(position, lane, entry, delivery)
   if delivery_of(lane, entry) == tonumber(delivery) then return true end
-  stale[#stale + 1] = tonumber(position)
+  stale[#stale + 1] = position
   return false
 end
 local function remove(lane, entries)
@@ -322,23 +322,24 @@ end
 local function free(key, id)
   if key ~= '' and redis.call('GET', KEYS[tonumber(key)]) == id then redis.call('DEL', KEYS[tonumber(key)]) end
 end
-local i = 7
+local i, position = 7, 0
 for lane = 1, 3 do
   local low, high, settled, done = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   i = i + 4
   survey(lane, low, high, settled)
   local entries, places = {}, {}
   for _ = 1, done do
-    if holds(ARGV[i], lane, ARGV[i + 1], ARGV[i + 2]) then
-      entries[#entries + 1] = ARGV[i + 1]
-      local fields = places[ARGV[i + 3]]
+    if holds(position, lane, ARGV[i], ARGV[i + 1]) then
+      entries[#entries + 1] = ARGV[i]
+      local fields = places[ARGV[i + 2]]
       if not fields then
         fields = {}
-        places[ARGV[i + 3]] = fields
+        places[ARGV[i + 2]] = fields
       end
-      fields[#fields + 1] = ARGV[i + 4]
+      fields[#fields + 1] = ARGV[i + 3]
     end
-    i = i + 5
+    position = position + 1
+    i = i + 4
   end
   if #entries > 0 then
     remove(lane, entries)
@@ -381,13 +382,21 @@ local others = tonumber(ARGV[i])
 i = i + 1
 for _ = 1, others do
   local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
-  if holds(ARGV[i + 1], lane, entry, ARGV[i + 4]) then
+  if holds(-1 - tonumber(ARGV[i + 1]), lane, entry, ARGV[i + 4]) then
     apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count)
   end
   i = i + 8 + count
 end
 for why in pairs(woken) do redis.call('XADD', KEYS[7], 'MAXLEN', 8, '*', 'why', why) end
 local taken, wanted = { {}, {}, {} }, tonumber(ARGV[3])
+local function compact(entry)
+  local f = entry[2]
+  if #f == 12 and f[1] == 'id' and f[3] == 'type' and f[5] == 'payload' and f[7] == 'attempt' and f[9] == 'enqueuedAt'
+    and f[11] == 'meta' and not (f[2] .. f[4] .. f[8] .. f[10] .. f[12]):find('\\n', 1, true) then
+    return table.concat({ entry[1], f[2], f[4], f[8], f[10], f[12], f[6] }, '\\n')
+  end
+  return entry
+end
 local function take(lane, count)
   local page = redis.pcall('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', KEYS[lane], '>')
   if page and page.err then
@@ -399,7 +408,7 @@ local function take(lane, count)
     return error(page)
   end
   local entries = page and page[1][2] or {}
-  for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = entry end
+  for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = compact(entry) end
   wanted = wanted - #entries
   return #entries == count
 end

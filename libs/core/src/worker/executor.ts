@@ -119,7 +119,7 @@ export class Executor {
       if (parsed instanceof Promise) {
         parsed
           .then((answer) => this.runParsed(execution, handler, answer))
-          .catch((error) => this.threw(execution, error));
+          .catch((error: unknown) => this.threw(execution, error));
       } else this.runParsed(execution, handler, parsed);
     } catch (error) {
       this.threw(execution, error);

@@ -1,11 +1,10 @@
-import type { Broker } from '../broker/broker.js';
+import type { WakeReason } from '../broker/broker.js';
 import { BrokerError } from '../contract/errors.js';
 import { LANES } from '../contract/lane.js';
 import { monotonicMs, sleep } from '../runtime/clock.js';
-import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
-import type { TaskEvents } from '../telemetry/task-events.js';
 import type { QueueRunner } from './queue-runner.js';
+import type { ConsumerParts } from './worker-parts.js';
 
 /** First and longest pause after a read that failed. */
 const RETRY_PAUSE_MS = { first: 50, longest: 1000 };
@@ -13,15 +12,9 @@ const RETRY_PAUSE_MS = { first: 50, longest: 1000 };
 /** How often a read under way is told to end, until it has: the first word may come before it waits. */
 const INTERRUPT_EVERY_MS = 50;
 
-interface FetcherParts {
-  readonly broker: Broker;
-  readonly events: TaskEvents;
-  readonly logger: Logger;
-  readonly random: () => number;
-  readonly consumer: string;
-  readonly blockMs: number;
+interface FetcherParts extends ConsumerParts {
   /** A queue was woken: look at what is due or was handed back. */
-  readonly woken: (queue: string, entryId: string, why: 'due' | 'released') => void;
+  readonly woken: (queue: string, entryId: string, why: WakeReason) => void;
 }
 
 /**
@@ -95,7 +88,8 @@ export class Fetcher implements Service {
     this.progressAt = monotonicMs();
     for (const runner of waiting) runner.awaited = true;
     try {
-      const { broker, consumer, blockMs } = this.parts;
+      const { broker, consumer, options } = this.parts;
+      const { blockMs } = options.worker;
       // Redis counts per stream: a share of the free slots for each lane.
       const count = Math.max(1, Math.floor(Math.min(...waiting.map((runner) => runner.free)) / LANES.length));
       const queues = waiting.map((runner) => runner.queue);

@@ -1,4 +1,4 @@
-import type { Delivery, Lease, Settlement } from '../broker/broker.js';
+import type { Delivery, Lease } from '../broker/broker.js';
 import {
   LeaseLostError,
   type MalformedTaskError,
@@ -17,14 +17,13 @@ import { crashesOf, type Execution, fenceOf } from './execution.js';
 import { type ExecutionObserver, Executor } from './executor.js';
 import { leaseOf, malformedSettlement, settlementOf } from './settlement.js';
 import { Settler } from './settler.js';
-import type { WorkerParts } from './task-worker.js';
+import type { ConsumerParts } from './worker-parts.js';
 
 /** Most entries asked for at once: a page. */
 const FETCH_LIMIT = 100;
 
 /** What a queue's runner needs of its worker. */
-export interface RunnerParts extends WorkerParts {
-  readonly consumer: string;
+export interface RunnerParts extends ConsumerParts {
   /** The queue may have something new to read, or may wait for it: the fetcher should look. */
   readonly changed: (runner: QueueRunner) => void;
 }
@@ -57,6 +56,7 @@ export class QueueRunner implements ExecutionObserver {
     this.executor = new Executor(queue, registry, parsers, options, consumer, this);
     this.settler = new Settler(queue, parts, {
       want: () => this.want(),
+      asked: (count) => (this.reserved += count),
       answered: (asked, deliveries) => this.fetched(asked, deliveries),
       stale: (message) => parts.events.emit('task.stale', { ...message, what: 'outcome' }),
     });
@@ -101,6 +101,9 @@ export class QueueRunner implements ExecutionObserver {
     this.reserved += count;
     return () => {
       this.reserved -= count;
+      // Whoever looked meanwhile saw no free slot and went away: look again.
+      this.settler.pump();
+      this.parts.changed(this);
     };
   }
 
@@ -260,12 +263,13 @@ export class QueueRunner implements ExecutionObserver {
     return { shares: laneShares(this.served, total), urgent: this.fetchable && total > 0 };
   }
 
-  private fetched(asked: number, deliveries: readonly Delivery[]): void {
-    // Less than asked for: the queue is empty, and waiting is the fetcher's business.
-    if (asked > 0) this.fetchable = deliveries.length === asked;
-    this.receive(deliveries);
+  private fetched(asked: number, deliveries: readonly Delivery[] | undefined): void {
+    this.reserved -= asked;
+    if (deliveries) {
+      // Less than asked for: the queue is empty, and waiting is the fetcher's business.
+      if (asked > 0) this.fetchable = !this.quietened && deliveries.length === asked;
+      this.receive(deliveries);
+    }
     this.parts.changed(this);
   }
 }
-
-export type { Settlement };

@@ -1,10 +1,9 @@
-import type { Broker, Delivery, LaneQuota, Lease, Settlement } from '../broker/broker.js';
+import type { Delivery, LaneQuota, Lease, Settlement } from '../broker/broker.js';
 import { BrokerTimeoutError } from '../contract/errors.js';
 import { monotonicMs, sleep } from '../runtime/clock.js';
-import type { Logger } from '../runtime/logger.js';
 import { atEndOfTurn } from '../runtime/turn.js';
-import type { ResolvedEngineOptions } from '../policy/engine-options.js';
-import type { TaskEvents, TaskFact } from '../telemetry/task-events.js';
+import type { TaskFact } from '../telemetry/task-events.js';
+import type { ConsumerParts } from './worker-parts.js';
 
 /** Outcomes of one script call: keeps it well below 5 ms. */
 const GROUP_SIZE = 200;
@@ -22,17 +21,11 @@ export interface Notice {
 export interface SettlerOwner {
   /** Entries to bring along; `urgent`: worth a trip of their own. */
   want(): { readonly shares: LaneQuota; readonly urgent: boolean };
-  answered(asked: number, deliveries: readonly Delivery[]): void;
+  /** A call is under way that may bring so many entries. */
+  asked(count: number): void;
+  /** What it brought; nothing when it failed. */
+  answered(asked: number, deliveries: readonly Delivery[] | undefined): void;
   stale(fact: TaskFact): void;
-}
-
-interface SettlerParts {
-  readonly broker: Broker;
-  readonly options: ResolvedEngineOptions;
-  readonly events: TaskEvents;
-  readonly logger: Logger;
-  readonly random: () => number;
-  readonly consumer: string;
 }
 
 interface Waiting {
@@ -44,28 +37,38 @@ interface Waiting {
   maybeApplied?: boolean;
 }
 
+/** Calls under way at once: while Redis works on one, the handlers of the other run. */
+const CALLS = 2;
+
+/** Fewer outcomes than this are not worth a second call: they leave with the answer of the first. */
+const SECOND_CALL_MIN = 16;
+
 /**
- * Settles outcomes in groups: those of one turn of the event loop leave in one call, which also brings the next
- * entries. One call is under way at a time; what ends meanwhile goes with the next. A call that fails is repeated
- * while the leases last; after that the tasks are somebody else's and come back by reclaim.
+ * Settles outcomes in groups: those of one turn of the event loop leave together, in a call which also brings the
+ * next entries. Under load they leave in two halves, so that Redis and this process work at the same time instead of
+ * in turns. A call that fails is repeated while the leases last; after that the tasks are somebody else's and come
+ * back by reclaim.
  */
 export class Settler {
   private waiting: Waiting[] = [];
-  private sent: readonly Waiting[] = [];
+  private readonly underWay = new Set<readonly Waiting[]>();
   private scheduled = false;
-  private sending = false;
+  private fetches = 0;
   private groupSize = GROUP_SIZE;
   private pause = RETRY_PAUSE_MS.first;
   private whenFlushed: (() => void)[] = [];
   private readonly closing = new AbortController();
-  /** A call under way brings entries along. */
-  fetching = false;
 
   constructor(
     private readonly queue: string,
-    private readonly parts: SettlerParts,
+    private readonly parts: ConsumerParts,
     private readonly owner: SettlerOwner,
   ) {}
+
+  /** A call under way brings entries along. */
+  get fetching(): boolean {
+    return this.fetches > 0;
+  }
 
   add(settlement: Settlement, notice?: Notice): void {
     this.waiting.push({ settlement, notice });
@@ -74,17 +77,18 @@ export class Settler {
 
   /** Sends what waits, and fetches if the queue wants to, at the end of this turn. */
   pump(): void {
-    if (this.scheduled || this.sending || this.closing.signal.aborted) return;
+    if (this.scheduled || this.closing.signal.aborted) return;
+    if (this.underWay.size > 0 && !this.mayCallAgain()) return;
     this.scheduled = true;
     atEndOfTurn(() => {
       this.scheduled = false;
-      if (!this.sending) void this.send();
+      this.flush();
     });
   }
 
   /** Leases of outcomes that are not settled yet: they must be kept alive until they are. */
   leases(): Lease[] {
-    return [...this.sent, ...this.waiting].map((entry) => entry.settlement.lease);
+    return [...[...this.underWay].flat(), ...this.waiting].map((entry) => entry.settlement.lease);
   }
 
   /** The lease is lost: its outcome would be refused. */
@@ -96,7 +100,7 @@ export class Settler {
   }
 
   async flushed(): Promise<void> {
-    if (this.waiting.length === 0 && !this.sending) return;
+    if (this.waiting.length === 0 && this.underWay.size === 0) return;
     await new Promise<void>((resolve) => this.whenFlushed.push(resolve));
   }
 
@@ -105,41 +109,48 @@ export class Settler {
     this.tellFlushed();
   }
 
-  private async send(): Promise<void> {
-    const { shares, urgent } = this.owner.want();
-    if (this.waiting.length === 0 && !urgent) {
-      this.tellFlushed();
-      return;
-    }
-    this.sending = true;
-    this.fetching = shares.total > 0;
-    this.sent = this.waiting.length <= this.groupSize ? this.waiting : this.waiting.slice(0, this.groupSize);
-    this.waiting = this.sent === this.waiting ? [] : this.waiting.slice(this.groupSize);
-    const brought = await this.settle(shares);
-    this.sending = false;
-    this.fetching = false;
-    if (brought) this.owner.answered(shares.total, brought);
-    if (this.waiting.length > 0) this.pump();
-    else void this.send();
+  private mayCallAgain(): boolean {
+    return this.underWay.size < CALLS && this.waiting.length >= SECOND_CALL_MIN;
+  }
+
+  private flush(): void {
+    const { length } = this.waiting;
+    const half = length >= 2 * SECOND_CALL_MIN ? Math.ceil(length / 2) : length;
+    do {
+      if (this.underWay.size > 0 && !this.mayCallAgain()) return;
+      const { shares, urgent } = this.owner.want();
+      if (this.waiting.length === 0 && !urgent) break;
+      void this.send(this.waiting.splice(0, Math.min(half, this.groupSize)), shares);
+    } while (this.waiting.length > 0);
+    if (this.waiting.length === 0 && this.underWay.size === 0) this.tellFlushed();
+  }
+
+  private async send(group: readonly Waiting[], want: LaneQuota): Promise<void> {
+    this.underWay.add(group);
+    if (want.total > 0) this.fetches += 1;
+    this.owner.asked(want.total);
+    const brought = await this.settle(group, want);
+    this.underWay.delete(group);
+    if (want.total > 0) this.fetches -= 1;
+    this.owner.answered(want.total, brought);
+    this.flush();
   }
 
   /** One try. Answers the entries it brought, or nothing when it failed and its outcomes wait for the next. */
-  private async settle(want: LaneQuota): Promise<readonly Delivery[] | undefined> {
-    const { queue, sent } = this;
+  private async settle(group: readonly Waiting[], want: LaneQuota): Promise<readonly Delivery[] | undefined> {
+    const { queue } = this;
     const { broker, events, consumer, options } = this.parts;
     const { leaseMs } = options.worker;
     try {
-      const outcomes = sent.map((entry) => entry.settlement);
+      const outcomes = group.map((entry) => entry.settlement);
       const answer = await broker.settle({ queue, consumer, outcomes, want, leaseMs });
-      this.sent = [];
       this.groupSize = GROUP_SIZE;
       this.pause = RETRY_PAUSE_MS.first;
       if (answer.recreated) events.emit('queue.recreated', { queue });
-      this.notify(sent, answer.stale);
+      this.notify(group, answer.stale);
       return answer.deliveries;
     } catch (error) {
-      this.sent = [];
-      await this.failed(sent, error);
+      await this.failed(group, error);
       return undefined;
     }
   }

@@ -1,32 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Broker } from '../broker/broker.js';
 import { LifecycleError } from '../contract/errors.js';
-import type { PayloadParsers } from '../contract/payload-parsers.js';
-import type { ResolvedEngineOptions } from '../policy/engine-options.js';
 import { monotonicMs, sleep } from '../runtime/clock.js';
-import type { Logger } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
-import type { TaskEvents } from '../telemetry/task-events.js';
 import { Fetcher } from './fetcher.js';
-import type { HandlerRegistry } from './handler-registry.js';
 import { Heartbeater } from './heartbeater.js';
 import { Janitor } from './janitor.js';
 import { Promoter } from './promoter.js';
 import { QueueRunner } from './queue-runner.js';
 import { Reclaimer } from './reclaimer.js';
-
-/** What a worker is made of. */
-export interface WorkerParts {
-  readonly broker: Broker;
-  readonly options: ResolvedEngineOptions;
-  readonly registry: HandlerRegistry;
-  readonly parsers: PayloadParsers;
-  readonly events: TaskEvents;
-  readonly logger: Logger;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-}
+import type { WorkerParts } from './worker-parts.js';
 
 /** How to stop. */
 export interface StopOptions {
@@ -141,9 +124,9 @@ export class TaskWorker {
   }
 
   private build(): void {
-    const { broker, options, events, logger, random, registry } = this.parts;
+    const { broker, options, logger, random, registry } = this.parts;
     const { consumer } = this;
-    const { leaseMs, heartbeatMs, blockMs } = options.worker;
+    const { leaseMs, heartbeatMs } = options.worker;
     const changed = (runner: QueueRunner): void => this.fetcher?.changed(runner);
     const runners = registry.queues.map(
       (queue) => new QueueRunner(queue, { ...this.parts, consumer, changed }),
@@ -155,12 +138,8 @@ export class TaskWorker {
     const janitor = new Janitor(broker, consumer, queues, options.limits, every('janitor', CLEAN_EVERY_MS));
     this.heartbeater = new Heartbeater(broker, consumer, runners, every('heartbeater', heartbeatMs));
     this.fetcher = new Fetcher(runners, {
-      broker,
-      events,
-      logger,
-      random,
+      ...this.parts,
       consumer,
-      blockMs,
       woken: (queue, entryId, why) => (why === 'due' ? promoter : reclaimer).wake(queue, entryId),
     });
     this.forgetReconnect = broker.onReconnect(() => {
@@ -208,13 +187,12 @@ export class TaskWorker {
   }
 
   private async sayGoodbye(): Promise<void> {
-    const flushed = Promise.all(this.runners.map((runner) => runner.flushed()));
-    await Promise.race([flushed, sleep(GOODBYE_MS)]);
+    await atMost(GOODBYE_MS, Promise.all(this.runners.map((runner) => runner.flushed())));
     await this.heartbeater?.stop();
     this.forgetReconnect?.();
     for (const runner of this.runners) runner.close();
     const removed = this.runners.map(({ queue }) => this.parts.broker.removeConsumer(queue, this.consumer));
-    await Promise.race([Promise.allSettled(removed), sleep(GOODBYE_MS)]);
+    await atMost(GOODBYE_MS, Promise.allSettled(removed));
   }
 
   private activeTasks(): number {
@@ -224,4 +202,11 @@ export class TaskWorker {
   private async until(done: () => boolean, deadline: () => number): Promise<void> {
     while (!done() && monotonicMs() < deadline()) await sleep(DRAIN_LOOK_MS);
   }
+}
+
+/** Waits for `work`, but no longer than `ms`. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work, sleep(ms, over.signal)]);
+  over.abort();
 }

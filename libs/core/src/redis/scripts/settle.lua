@@ -4,14 +4,16 @@
 --       8.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 consumer  2 lease, ms  3 entries wanted in all  4-6 wanted of each lane first
 --       then per lane: lowest and highest entry settled ('' when none), number of them, number of entries done,
---         and per entry done: position  entry  delivery  bucket  field
+--         and per entry done: entry  delivery  bucket  field
 --       then the number of other outcomes, and per outcome:
 --         op  position  lane (1-3)  entry  delivery  bucket  field  number of what follows, and
 --         remove:   unique key
 --         schedule: id  delay ms  task as stored  unique key ('' none)  ttl ms
 --         dead:     unique key ('' none)  names and values of the dead letter
 --         release:  started (1: its handler ran)
--- Returns  now  positions refused  1 when a group was made again  entries of the three lanes
+-- Returns  now  positions refused (entries done count from 0, in the order given; others by their position from
+--          -1 downwards)  1 when a group was made again  entries of the three lanes. An entry as we write them is one
+--          text: entry, id, type, attempt, enqueuedAt, meta and payload with newlines between; others are as they are
 -- Guarantee: nothing is changed for an entry that another consumer owns or that was delivered again. Entries done
 --   go first, so a full Redis can be drained; of every other task the new is written before the old is removed.
 local time = redis.call('TIME')
@@ -39,7 +41,7 @@ end
 
 local function holds(position, lane, entry, delivery)
   if delivery_of(lane, entry) == tonumber(delivery) then return true end
-  stale[#stale + 1] = tonumber(position)
+  stale[#stale + 1] = position
   return false
 end
 
@@ -52,23 +54,24 @@ local function free(key, id)
   if key ~= '' and redis.call('GET', KEYS[tonumber(key)]) == id then redis.call('DEL', KEYS[tonumber(key)]) end
 end
 
-local i = 7
+local i, position = 7, 0
 for lane = 1, 3 do
   local low, high, settled, done = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   i = i + 4
   survey(lane, low, high, settled)
   local entries, places = {}, {}
   for _ = 1, done do
-    if holds(ARGV[i], lane, ARGV[i + 1], ARGV[i + 2]) then
-      entries[#entries + 1] = ARGV[i + 1]
-      local fields = places[ARGV[i + 3]]
+    if holds(position, lane, ARGV[i], ARGV[i + 1]) then
+      entries[#entries + 1] = ARGV[i]
+      local fields = places[ARGV[i + 2]]
       if not fields then
         fields = {}
-        places[ARGV[i + 3]] = fields
+        places[ARGV[i + 2]] = fields
       end
-      fields[#fields + 1] = ARGV[i + 4]
+      fields[#fields + 1] = ARGV[i + 3]
     end
-    i = i + 5
+    position = position + 1
+    i = i + 4
   end
   if #entries > 0 then
     remove(lane, entries)
@@ -119,7 +122,7 @@ local others = tonumber(ARGV[i])
 i = i + 1
 for _ = 1, others do
   local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
-  if holds(ARGV[i + 1], lane, entry, ARGV[i + 4]) then
+  if holds(-1 - tonumber(ARGV[i + 1]), lane, entry, ARGV[i + 4]) then
     apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count)
   end
   i = i + 8 + count
@@ -127,6 +130,16 @@ end
 for why in pairs(woken) do redis.call('XADD', KEYS[7], 'MAXLEN', 8, '*', 'why', why) end
 
 local taken, wanted = { {}, {}, {} }, tonumber(ARGV[3])
+
+-- One text is one thing to send and to parse instead of fourteen. Names, order and newlines must be as expected.
+local function compact(entry)
+  local f = entry[2]
+  if #f == 12 and f[1] == 'id' and f[3] == 'type' and f[5] == 'payload' and f[7] == 'attempt' and f[9] == 'enqueuedAt'
+    and f[11] == 'meta' and not (f[2] .. f[4] .. f[8] .. f[10] .. f[12]):find('\n', 1, true) then
+    return table.concat({ entry[1], f[2], f[4], f[8], f[10], f[12], f[6] }, '\n')
+  end
+  return entry
+end
 
 local function take(lane, count)
   local page = redis.pcall('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', KEYS[lane], '>')
@@ -139,7 +152,7 @@ local function take(lane, count)
     return error(page)
   end
   local entries = page and page[1][2] or {}
-  for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = entry end
+  for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = compact(entry) end
   wanted = wanted - #entries
   return #entries == count
 end
