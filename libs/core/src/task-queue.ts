@@ -42,7 +42,7 @@ export class TaskQueue {
   ) {
     this.producer = new TaskProducer({ broker, options, events, parsers, random });
     this.inspector = new Inspector(broker);
-    broker.onReconnect(() => events.emit('broker.reconnected', {}));
+    broker.onReconnect((link) => events.emit('broker.reconnected', { link }));
   }
 
   /**

@@ -8,6 +8,9 @@ export interface Broker {
   /** The broker's clock as last heard of; for measuring and records, never for decisions about leases. */
   now(): number;
 
+  /** Opens what a worker needs beyond a producer, so that none of its passes begins by waiting for a link. */
+  openForWork(): Promise<void>;
+
   /** Makes the queue's streams and groups when they are missing, and answers whether any was. Never deletes. */
   ensureQueue(queue: string): Promise<boolean>;
 
@@ -62,8 +65,11 @@ export interface Broker {
   /** Round trip to the broker, in milliseconds. Rejects when it does not answer. */
   ping(): Promise<number>;
 
-  /** Calls `listener` each time the link has come back after it was lost; answers how to stop that. */
-  onReconnect(listener: () => void): () => void;
+  /**
+   * Calls `listener` each time a link has come back after it was lost, before anything is sent on it, with the name
+   * of the link; answers how to stop that.
+   */
+  onReconnect(listener: (link: string) => void): () => void;
 
   /** Closes every link this broker opened. Calls under way are rejected. */
   close(): Promise<void>;

@@ -36,7 +36,7 @@ export class TaskqError extends Error {
 
 /** Options that cannot work. `problems` has one line per wrong field, each with its bound. */
 export class ConfigurationError extends TaskqError {
-  static override readonly code = 'TASKQ_CONFIGURATION';
+  static override readonly code: string = 'TASKQ_CONFIGURATION';
   readonly problems: readonly string[];
 
   constructor(subject: string, problems: readonly string[], options: TaskqErrorOptions = {}) {
@@ -54,7 +54,7 @@ export interface PayloadIssue {
 
 /** A payload that cannot be enqueued or handled. Nothing was written. `issues` names every path found wrong. */
 export class InvalidPayloadError extends TaskqError {
-  static override readonly code = 'TASKQ_INVALID_PAYLOAD';
+  static override readonly code: string = 'TASKQ_INVALID_PAYLOAD';
   readonly type: string;
   readonly issues: readonly PayloadIssue[];
 
@@ -70,12 +70,12 @@ export class InvalidPayloadError extends TaskqError {
 
 /** An entry on the stream that is not a task: fields missing or out of bounds. It is dead-lettered, never retried. */
 export class MalformedTaskError extends TaskqError {
-  static override readonly code = 'TASKQ_MALFORMED';
+  static override readonly code: string = 'TASKQ_MALFORMED';
 }
 
 /** The queue holds `maxReady` ready tasks. The task was not written; try again after `retryAfterMs`. */
 export class QueueFullError extends TaskqError {
-  static override readonly code = 'TASKQ_QUEUE_FULL';
+  static override readonly code: string = 'TASKQ_QUEUE_FULL';
   readonly queue: string;
   readonly maxReady: number;
   /** Milliseconds after which trying again is worth while; grows while the queue stays full. */
@@ -96,7 +96,7 @@ export class QueueFullError extends TaskqError {
  * sure: while the first copy is waiting or running it is recognised and nothing is written twice.
  */
 export class EnqueueOutcomeUnknownError extends TaskqError {
-  static override readonly code = 'TASKQ_ENQUEUE_OUTCOME_UNKNOWN';
+  static override readonly code: string = 'TASKQ_ENQUEUE_OUTCOME_UNKNOWN';
   readonly id: string;
   readonly queue: string;
 
@@ -112,7 +112,7 @@ export class EnqueueOutcomeUnknownError extends TaskqError {
 
 /** Some of the tasks of one `enqueueMany` call failed. `outcomes` has, in order, a result or an error for each. */
 export class EnqueueManyError<Result = unknown> extends TaskqError {
-  static override readonly code = 'TASKQ_ENQUEUE_MANY';
+  static override readonly code: string = 'TASKQ_ENQUEUE_MANY';
   readonly outcomes: readonly (Result | TaskqError)[];
 
   constructor(outcomes: readonly (Result | TaskqError)[]) {
@@ -141,32 +141,32 @@ export class BrokerError extends TaskqError {
 
 /** No answer from Redis within the time allowed, or the link broke first. What was asked may have happened. */
 export class BrokerTimeoutError extends BrokerError {
-  static override readonly code = 'TASKQ_BROKER_TIMEOUT';
+  static override readonly code: string = 'TASKQ_BROKER_TIMEOUT';
 }
 
 /** Redis cannot be used: unreachable, too old, or set up so that tasks would be lost. Raised at boot. */
 export class RedisUnusableError extends TaskqError {
-  static override readonly code = 'TASKQ_REDIS_UNUSABLE';
+  static override readonly code: string = 'TASKQ_REDIS_UNUSABLE';
 }
 
 /** Two handlers for one type in one queue, or a handler that cannot run as declared. Raised at boot. */
 export class HandlerRegistrationError extends TaskqError {
-  static override readonly code = 'TASKQ_HANDLER_REGISTRATION';
+  static override readonly code: string = 'TASKQ_HANDLER_REGISTRATION';
 }
 
 /** The operation was called in a state that does not allow it (a closed producer, a worker started twice …). */
 export class LifecycleError extends TaskqError {
-  static override readonly code = 'TASKQ_LIFECYCLE';
+  static override readonly code: string = 'TASKQ_LIFECYCLE';
 }
 
 /** Throw it, or a subclass, from a handler when trying again cannot help: the task is dead-lettered at once. */
 export class NonRetryableError extends TaskqError {
-  static override readonly code = 'TASKQ_NON_RETRYABLE';
+  static override readonly code: string = 'TASKQ_NON_RETRYABLE';
 }
 
 /** Why `context.signal` was aborted: the task ran longer than its timeout. */
 export class TaskTimeoutError extends TaskqError {
-  static override readonly code = 'TASKQ_TASK_TIMEOUT';
+  static override readonly code: string = 'TASKQ_TASK_TIMEOUT';
   readonly timeoutMs: number;
 
   constructor(type: string, timeoutMs: number) {
@@ -177,10 +177,10 @@ export class TaskTimeoutError extends TaskqError {
 
 /** Why `context.signal` was aborted: the worker is shutting down and hands the task back. No attempt is spent. */
 export class WorkerShutdownError extends TaskqError {
-  static override readonly code = 'TASKQ_WORKER_SHUTDOWN';
+  static override readonly code: string = 'TASKQ_WORKER_SHUTDOWN';
 }
 
 /** Why `context.signal` was aborted: another worker has taken the task over; whatever this one does is stale. */
 export class LeaseLostError extends TaskqError {
-  static override readonly code = 'TASKQ_LEASE_LOST';
+  static override readonly code: string = 'TASKQ_LEASE_LOST';
 }

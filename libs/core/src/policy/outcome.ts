@@ -141,15 +141,13 @@ function decideNoHandler(message: TaskMessage, c: Circumstances): Outcome {
 
 /** The error's own `retryAfter`, else the contract's function, else the backoff. */
 function retryDelay(message: TaskMessage, error: unknown, c: Circumstances): number {
-  const asked = durationMs((error as { retryAfter?: unknown } | null | undefined)?.retryAfter);
-  if (asked !== undefined) return bounded(asked);
-  if (c.options.retryDelay) {
-    try {
-      const custom = durationMs(c.options.retryDelay({ attempt: message.attempt, error }));
-      if (custom !== undefined) return bounded(custom);
-    } catch {
-      // A broken delay function must not cost the task: the backoff applies.
-    }
+  try {
+    const asked = (error as { retryAfter?: unknown } | null | undefined)?.retryAfter;
+    const delay =
+      durationMs(asked) ?? durationMs(c.options.retryDelay?.({ attempt: message.attempt, error }));
+    if (delay !== undefined) return bounded(delay);
+  } catch {
+    // A broken error or delay function must not cost the task: the backoff applies.
   }
   return bounded(backoffDelay(c.options.backoff, message.attempt, c.random));
 }
@@ -185,21 +183,29 @@ function attemptRecord(message: TaskMessage, error: unknown, c: Circumstances): 
 
 /** What is kept of anything thrown, an Error or not: name, message and the first lines of the stack, all bounded. */
 export function errorRecord(error: unknown): AttemptRecord['error'] {
-  if (error instanceof Error) {
-    const stack =
-      typeof error.stack === 'string'
-        ? error.stack
-            .split('\n')
-            .slice(1, 9)
-            .map((line) => line.trim())
-        : [];
-    return {
-      name: clip(String(error.name), 64),
-      message: clip(String(error.message), 512),
-      ...(stack.length > 0 && { stack: clip(stack.join('\n'), 1024) }),
-    };
+  try {
+    return error instanceof Error
+      ? readError(error)
+      : { name: `thrown ${typeof error}`, message: clip(describe(error), 512) };
+  } catch {
+    return { name: 'thrown object', message: 'a value that cannot be read' };
   }
-  return { name: `thrown ${typeof error}`, message: clip(describe(error), 512) };
+}
+
+function readError(error: Error): AttemptRecord['error'] {
+  const { name, message, stack } = error;
+  const lines =
+    typeof stack === 'string'
+      ? stack
+          .split('\n')
+          .slice(1, 9)
+          .map((line) => line.trim())
+      : [];
+  return {
+    name: clip(String(name), 64),
+    message: clip(String(message), 512),
+    ...(lines.length > 0 && { stack: clip(lines.join('\n'), 1024) }),
+  };
 }
 
 function describe(value: unknown): string {

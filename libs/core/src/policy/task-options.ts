@@ -1,4 +1,5 @@
 import type { Duration } from '../contract/duration.js';
+import { ConfigurationError } from '../contract/errors.js';
 import { isLane, type Lane, LANES } from '../contract/lane.js';
 import { isName, NAME_RULE } from '../contract/names.js';
 import type { ContractOptions, RetryInfo, TaskOptions } from '../contract/task-contract.js';
@@ -143,6 +144,9 @@ export function resolveEnqueueOptions(
 ): ResolvedEnqueueOptions {
   if (options === undefined || Object.keys(options).length === 0) return NO_OPTIONS;
   const o = resolveOptions<CheckedEnqueueOptions>(`enqueue "${type}"`, options, ENQUEUE_FIELDS);
+  if (o.delay !== undefined && o.runAt !== undefined) {
+    throw new ConfigurationError(`enqueue "${type}"`, ['delay and runAt exclude each other: give one']);
+  }
   const meta: TaskMeta = {
     ...(o.headers && Object.keys(o.headers).length > 0 && { headers: { ...o.headers } }),
     ...(o.maxAttempts !== undefined && { maxAttempts: o.maxAttempts }),
@@ -179,13 +183,10 @@ interface CheckedEnqueueOptions {
 const ENQUEUE_FIELDS = {
   id: text({ fits: isName, says: NAME_RULE }, undefined),
   delay: optional(duration({ min: 0, max: 365 * DAY }, 0)),
-  runAt: (value: unknown, path: string, problems: string[]): number | Date | undefined => {
+  runAt: passed<number | Date>('a Date or whole milliseconds since 1970', (value) => {
     const at = value instanceof Date ? value.getTime() : value;
-    if (value !== undefined && !(Number.isSafeInteger(at) && (at as number) >= 0)) {
-      problems.push(`${path} must be a Date or whole milliseconds since 1970, not ${JSON.stringify(value)}`);
-    }
-    return value as number | Date | undefined;
-  },
+    return Number.isSafeInteger(at) && (at as number) >= 0;
+  }),
   priority: passed<Lane>(`one of ${LANES.join(', ')}`, isLane),
   idempotencyKey: text(KEY_RULE, undefined),
   idempotencyWindow: duration(WINDOW, DAY),

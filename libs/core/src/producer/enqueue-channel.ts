@@ -10,15 +10,13 @@ import { monotonicMs, sleep } from '../runtime/clock.js';
 /** First and longest pause between two tries of a group. */
 const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
 
-/** A task on its way, and whom to tell. */
-export interface PendingTask {
-  readonly task: NewTask;
-  readonly settle: (answer: EnqueueAnswer | TaskqError) => void;
-}
+/** What became of a task: the broker's answer, or why there is none. */
+export type TaskOutcome = EnqueueAnswer | TaskqError;
 
 /**
- * Sends groups of one queue, one at a time. Because the next group leaves only when the last is answered, a group is
- * known by its sequence alone, and one whose reply was lost can be repeated without a task being written twice.
+ * Sends groups of one queue, one at a time. Because the next group leaves only when the last is answered or given up,
+ * a group is known by its sequence alone, and one whose reply was lost can be repeated without a task being written
+ * twice.
  */
 export class EnqueueChannel {
   private sequence = 0;
@@ -32,14 +30,13 @@ export class EnqueueChannel {
     private readonly random: () => number,
   ) {}
 
-  /** Sends one group and tells every task what became of it. Never rejects. */
-  async send(group: readonly PendingTask[]): Promise<void> {
+  /** Sends one group; answers for each task what became of it, within `timeoutMs`. Never rejects. */
+  async send(tasks: readonly NewTask[]): Promise<readonly TaskOutcome[]> {
     this.sequence += 1;
     try {
-      const answers = await this.sendUntilAnswered(group.map((pending) => pending.task));
-      group.forEach((pending, i) => pending.settle(answers[i] ?? { status: 'full' }));
+      return await this.sendUntilAnswered(tasks);
     } catch (error) {
-      for (const { task, settle } of group) settle(this.failure(task, error));
+      return tasks.map((task) => this.failure(task, error));
     }
   }
 
@@ -49,7 +46,8 @@ export class EnqueueChannel {
     let maybeApplied = false;
     for (let pause = RETRY_PAUSE_MS.first; ; pause = Math.min(pause * 2, RETRY_PAUSE_MS.longest)) {
       try {
-        return await this.broker.enqueue({ queue, channel, sequence, maxReady, tasks });
+        const answer = this.broker.enqueue({ queue, channel, sequence, maxReady, tasks });
+        return await within(deadline - monotonicMs(), answer);
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
         maybeApplied ||= error instanceof BrokerTimeoutError;
@@ -76,4 +74,15 @@ class UnknownOutcome extends Error {
   constructor(cause: BrokerError) {
     super('outcome unknown', { cause });
   }
+}
+
+/** The answer, unless it takes longer than `ms`. */
+function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(
+      () => reject(new BrokerTimeoutError('DEADLINE', 'Redis did not answer in time')),
+      ms,
+    );
+    answer.then(resolve, reject).finally(() => clearTimeout(late));
+  });
 }

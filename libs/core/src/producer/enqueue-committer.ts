@@ -1,6 +1,12 @@
-import type { Broker } from '../broker/broker.js';
+import type { Broker, NewTask } from '../broker/broker.js';
 import { atEndOfTurn } from '../runtime/turn.js';
-import { EnqueueChannel, type PendingTask } from './enqueue-channel.js';
+import { EnqueueChannel, type TaskOutcome } from './enqueue-channel.js';
+
+/** A task on its way, and whom to tell. */
+export interface PendingTask {
+  readonly task: NewTask;
+  readonly settle: (outcome: TaskOutcome) => void;
+}
 
 /** Tasks of one script call: keeps it well below 5 ms. */
 const GROUP_SIZE = 200;
@@ -8,8 +14,12 @@ const GROUP_SIZE = 200;
 /** Groups under way at once: while Redis works on one, the next is made. */
 const CHANNELS = 2;
 
-/** From here on a turn's tasks leave in two halves, so that Redis and this process do not work in turns. */
-const SPLIT_FROM = 32;
+/**
+ * When the only group under way is as large as this, half of its callers are answered in this turn of the event loop
+ * and half in the next. What they enqueue then leaves in two groups, so that Redis and this process work at the same
+ * time instead of in turns.
+ */
+const SPREAD_FROM = 32;
 
 /**
  * Gathers the tasks that are enqueued in one queue during one turn of the event loop and sends them together. A lone
@@ -20,7 +30,6 @@ export class EnqueueCommitter {
   private readonly waiting: PendingTask[] = [];
   private scheduled = false;
   private sending = 0;
-  private whenIdle: (() => void)[] = [];
 
   constructor(
     broker: Broker,
@@ -45,27 +54,30 @@ export class EnqueueCommitter {
     });
   }
 
-  /** Resolves when everything added so far is answered. */
-  async settled(): Promise<void> {
-    if (this.waiting.length === 0 && this.sending === 0) return;
-    await new Promise<void>((resolve) => this.whenIdle.push(resolve));
-  }
-
   private flush(): void {
-    const { length } = this.waiting;
-    const share = length >= SPLIT_FROM ? Math.ceil(length / Math.max(1, this.idle.length)) : length;
     while (this.waiting.length > 0 && this.idle.length > 0) {
-      void this.send(this.idle.pop()!, this.waiting.splice(0, Math.min(share, GROUP_SIZE)));
+      void this.send(this.idle.pop()!, this.waiting.splice(0, GROUP_SIZE));
     }
-    if (this.waiting.length > 0 || this.sending > 0) return;
-    for (const resolve of this.whenIdle.splice(0)) resolve();
   }
 
   private async send(channel: EnqueueChannel, group: readonly PendingTask[]): Promise<void> {
     this.sending += 1;
-    await channel.send(group);
+    const answers = await channel.send(group.map((pending) => pending.task));
     this.sending -= 1;
     this.idle.push(channel);
+    const now =
+      group.length >= SPREAD_FROM && this.sending === 0 ? Math.ceil(group.length / 2) : group.length;
+    answer(group, answers, 0, now);
+    if (now < group.length) setImmediate(() => answer(group, answers, now, group.length));
     this.flush();
   }
+}
+
+function answer(
+  group: readonly PendingTask[],
+  answers: readonly TaskOutcome[],
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i += 1) group[i]!.settle(answers[i]!);
 }

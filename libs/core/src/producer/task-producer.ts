@@ -23,6 +23,7 @@ import {
 } from '../policy/task-options.js';
 import { monotonicMs, sleep } from '../runtime/clock.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
+import type { TaskOutcome } from './enqueue-channel.js';
 import { EnqueueCommitter } from './enqueue-committer.js';
 import { newTask } from './new-task.js';
 
@@ -80,6 +81,8 @@ export class TaskProducer {
   private readonly targets = new WeakMap<AnyContract, Target>();
   private readonly parsers: PayloadParsers;
   private sequence = 0;
+  private underWay = 0;
+  private whenIdle: (() => void) | undefined;
   private closed = false;
 
   constructor(private readonly parts: ProducerParts) {
@@ -114,18 +117,13 @@ export class TaskProducer {
     options?: CallOptions & NamedTarget,
   ): Promise<EnqueueResult> {
     if (this.closed) throw new LifecycleError('the producer is closed');
-    const { queue, task, checked } = this.prepare(target, payload, options);
-    // Most payloads are checked at once; a promise is only waited for where a schema made one.
-    if (checked instanceof Promise) await checked;
-    const ensured = this.ensure(queue);
-    if (ensured !== undefined) await ensured;
-    let answer = await this.send(queue, task);
-    if (answer.status === 'full') answer = await this.whenThereIsRoom(queue, task, options?.signal);
-    else this.fullFor.delete(queue);
-    const result: EnqueueResult = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
-    const { events } = this.parts;
-    if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, ...result });
-    return result;
+    this.underWay += 1;
+    try {
+      return await this.enqueueOne(target, payload, options);
+    } finally {
+      this.underWay -= 1;
+      if (this.underWay === 0) this.whenIdle?.();
+    }
   }
 
   /**
@@ -159,7 +157,26 @@ export class TaskProducer {
   /** Refuses further calls and resolves when those under way are answered. */
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all([...this.committers.values()].map((committer) => committer.settled()));
+    if (this.underWay > 0) await new Promise<void>((resolve) => (this.whenIdle = resolve));
+  }
+
+  private async enqueueOne(
+    target: AnyContract | string,
+    payload: unknown,
+    options: (CallOptions & NamedTarget) | undefined,
+  ): Promise<EnqueueResult> {
+    const { queue, task, checked } = this.prepare(target, payload, options);
+    // Most payloads are checked at once; a promise is only waited for where a schema made one.
+    if (checked instanceof Promise) await checked;
+    const ensured = this.ensure(queue);
+    if (ensured !== undefined) await ensured;
+    let answer = await this.send(queue, task);
+    if (answer.status === 'full') answer = await this.whenThereIsRoom(queue, task, options?.signal);
+    else this.fullFor.delete(queue);
+    const result: EnqueueResult = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
+    const { events } = this.parts;
+    if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, ...result });
+    return result;
   }
 
   private prepare(
@@ -206,7 +223,7 @@ export class TaskProducer {
   }
 
   private async send(queue: string, task: NewTask): Promise<EnqueueAnswer> {
-    const answer = await new Promise<EnqueueAnswer | TaskqError>((settle) => {
+    const answer = await new Promise<TaskOutcome>((settle) => {
       this.committer(queue).add({ task, settle });
     });
     if (answer instanceof Error) throw answer;
@@ -220,24 +237,23 @@ export class TaskProducer {
     signal: AbortSignal | undefined,
   ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
     const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
+    if (whenFull === 'reject') throw new QueueFullError(queue, maxReady, this.fullPause(queue));
     const deadline = monotonicMs() + waitTimeoutMs;
-    for (;;) {
-      const pause = this.fullPause(queue);
-      if (whenFull === 'reject' || monotonicMs() + pause >= deadline) {
-        throw new QueueFullError(queue, maxReady, pause);
-      }
+    for (let pause = FULL_PAUSE_MS.first; ; pause = Math.min(pause * 1.5, FULL_PAUSE_MS.longest)) {
       signal?.throwIfAborted();
-      await sleep(pause, signal);
+      const left = deadline - monotonicMs();
+      if (left <= 0) throw new QueueFullError(queue, maxReady, this.fullPause(queue));
+      // Jittered, so that waiting callers do not come back as one.
+      await sleep(Math.min(left, pause * (0.5 + this.parts.random())), signal);
       signal?.throwIfAborted();
       const answer = await this.send(queue, task);
-      if (answer.status !== 'full') {
-        this.fullFor.delete(queue);
-        return answer;
-      }
+      if (answer.status === 'full') continue;
+      this.fullFor.delete(queue);
+      return answer;
     }
   }
 
-  /** Grows while the queue stays full, jittered so that waiting callers do not come back as one. */
+  /** What to tell callers: grows while the queue stays full, jittered so that they do not come back as one. */
   private fullPause(queue: string): number {
     const full = Math.min(this.fullFor.get(queue) ?? FULL_PAUSE_MS.first, FULL_PAUSE_MS.longest);
     this.fullFor.set(queue, full * 1.5);

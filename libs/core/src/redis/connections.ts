@@ -7,8 +7,11 @@ import { toBrokerError } from './redis-errors.js';
 /** What a link is for; each is a connection of its own, so that none waits behind another. */
 export type LinkRole = 'commands' | 'blocking' | 'maintenance';
 
-/** Beyond the time a blocking read asks for, how long its socket may stay silent before it is taken for dead. */
-const SILENCE_MARGIN_MS = 3000;
+/** How long a socket may take to say goodbye before it is destroyed: a dead one never does. */
+const DISCONNECT_TIMEOUT_MS = 100;
+
+/** Longest pause between two tries to reconnect. */
+export const LONGEST_RECONNECT_MS = 1000;
 
 /** How long upkeep waits for its link before it gives this pass up. */
 const READY_TIMEOUT_MS = 1000;
@@ -20,12 +23,13 @@ const READY_TIMEOUT_MS = 1000;
  */
 export class RedisLinks {
   private readonly links = new Map<LinkRole, Redis>();
-  private readonly reconnectListeners = new Set<() => void>();
+  /** Roles whose link was ready before. */
+  private readonly opened = new Set<LinkRole>();
+  private readonly reconnectListeners = new Set<(role: LinkRole) => void>();
   private closed = false;
 
   constructor(
     private readonly options: ResolvedRedisOptions,
-    private readonly blockMs: number,
     private readonly random: () => number,
   ) {}
 
@@ -35,10 +39,11 @@ export class RedisLinks {
     return path ?? `${host}:${port}`;
   }
 
-  /** The link of a role, opened when it was not yet. */
+  /** The link of a role, opened when it was not yet. @throws BrokerError `CLOSED` after `close` */
   get(role: LinkRole): Redis {
     let link = this.links.get(role);
     if (!link) {
+      if (this.closed) throw new BrokerError('CLOSED', 'the broker is closed');
       link = this.create(role);
       this.links.set(role, link);
       if (role !== 'commands') void link.connect().catch(() => undefined); // it goes on trying by itself
@@ -72,45 +77,42 @@ export class RedisLinks {
   }
 
   /**
-   * The link of a role once it can be written to. The command link is never waited for: whoever enqueues decides
-   * for how long to go on trying.
-   * @throws BrokerError `UNAVAILABLE` when the link is not there within a second
+   * The link of a role once it can be written to. Only a link that is just being opened, or that reads, is waited
+   * for. Whoever enqueues decides for how long to go on trying; and upkeep that was decided on before the link broke
+   * must be decided on anew, since by then every lease may seem to have expired.
+   * @throws BrokerError `UNAVAILABLE` when the link is not there, or not within a second
    */
   async ready(role: LinkRole): Promise<Redis> {
     const link = this.get(role);
     if (role === 'commands' || isReady(link)) return link;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        link.off('ready', done);
-        clearTimeout(timeout);
-        resolve();
-      };
-      const timeout = setTimeout(done, READY_TIMEOUT_MS);
-      link.once('ready', done);
-    });
+    if (role === 'blocking' || !this.opened.has(role)) await becomesReady(link);
     if (!isReady(link)) throw new BrokerError('UNAVAILABLE', 'Redis is not connected', { retryable: true });
     return link;
   }
 
-  /** Calls `listener` when the command link is back after it was lost; answers how to stop that. */
-  onReconnect(listener: () => void): () => void {
+  /** Calls `listener` whenever a link is back after it was lost, before anything is sent on it; answers how to stop that. */
+  onReconnect(listener: (role: LinkRole) => void): () => void {
     this.reconnectListeners.add(listener);
     return () => this.reconnectListeners.delete(listener);
   }
 
-  /** Closes every link at once. */
-  close(): void {
+  /** Gives a link a new socket: the one it has is thought dead, though it may not know. */
+  rebuild(link: Redis): void {
+    if (!this.closed && isReady(link)) link.disconnect(true);
+  }
+
+  /** Closes every link at once, and resolves when all are closed. */
+  async close(): Promise<void> {
     this.closed = true;
-    for (const link of this.links.values()) link.disconnect();
+    await Promise.all([...this.links.values()].map(closeLink));
   }
 
   private create(role: LinkRole): Redis {
     const link = new Redis(this.clientOptions(role));
     link.on('error', () => undefined); // each call reports its own failure; without a listener ioredis prints
-    let wasReady = false;
     link.on('ready', () => {
-      if (wasReady && role !== 'maintenance') for (const listener of this.reconnectListeners) listener();
-      wasReady = true;
+      if (this.opened.has(role)) for (const listener of this.reconnectListeners) listener(role);
+      this.opened.add(role);
     });
     return link;
   }
@@ -132,18 +134,18 @@ export class RedisLinks {
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
-      ...(role === 'blocking'
-        ? { socketTimeout: this.blockMs + SILENCE_MARGIN_MS }
-        : { commandTimeout: commandTimeoutMs }),
+      // How long a link is judged dead after is ours to say (see RedisBroker); then its socket goes at once.
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+      ...(role !== 'blocking' && { commandTimeout: commandTimeoutMs }),
       retryStrategy: (attempt) => (this.closed ? null : this.reconnectDelay(attempt)),
       // After a failover the old primary answers READONLY: connect anew, and let the caller repeat the command.
       reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
     };
   }
 
-  /** Full jitter up to 2 s, so that a fleet does not come back as one. */
+  /** Full jitter up to a second, so that a fleet does not come back as one. */
   private reconnectDelay(attempt: number): number {
-    return Math.round(20 + Math.min(2000, 50 * 2 ** Math.min(attempt, 10)) * this.random());
+    return Math.round(20 + Math.min(LONGEST_RECONNECT_MS, 50 * 2 ** Math.min(attempt, 10)) * this.random());
   }
 
   private unreachable(reason: unknown): RedisUnusableError {
@@ -153,6 +155,28 @@ export class RedisLinks {
       { fix: 'start a Redis there, or set redis.url (REDIS_URL) or redis.addr (REDIS_ADDR)' },
     );
   }
+}
+
+/** Resolves when the link is ready, or when that takes too long. */
+function becomesReady(link: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      link.off('ready', done);
+      clearTimeout(timeout);
+      resolve();
+    };
+    const timeout = setTimeout(done, READY_TIMEOUT_MS);
+    link.once('ready', done);
+  });
+}
+
+/** A link without a connection says no goodbye, so only one that has one is waited for. */
+function closeLink(link: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    if (isReady(link)) link.once('close', () => resolve());
+    else resolve();
+    link.disconnect();
+  });
 }
 
 function isReady(link: Redis): boolean {

@@ -1,30 +1,13 @@
 import type { Redis } from 'ioredis';
-import type { ConsumerInfo, DeadLetter, QueueCounts, ScheduledTask, TaskPlace } from '../broker/broker.js';
+import type { ConsumerInfo, DeadLetter, ScheduledTask, TaskPlace } from '../broker/broker.js';
 import { LANES } from '../contract/lane.js';
 import { GROUP, laneOf, type QueueKeys, RELEASED } from './keys.js';
 import { toBrokerError } from './redis-errors.js';
 import { deadLetter, fieldsOf, type RawEntry, scheduledTask } from './replies.js';
 
-/** The cold path: reads that count, list and look up. None changes anything, none grows with the queue. */
+/** The cold path: reads that list and look up. None changes anything, none grows with the queue. */
 export class Inspection {
   constructor(private readonly client: () => Redis) {}
-
-  async counts(keys: QueueKeys, now: () => number): Promise<QueueCounts> {
-    const lanes = await Promise.all(keys.laneList.map((key) => this.laneCounts(key)));
-    const [scheduled, dead] = await Promise.all([
-      this.ask((client) => client.zcard(keys.scheduled)),
-      this.ask((client) => client.xlen(keys.dead)),
-    ]);
-    const oldest = lanes.map((lane) => lane.oldest).filter((at) => at !== undefined);
-    return {
-      ready: { high: lanes[0]!.ready, normal: lanes[1]!.ready, low: lanes[2]!.ready },
-      active: lanes.reduce((sum, lane) => sum + lane.active, 0),
-      scheduled,
-      dead,
-      consumers: new Set(lanes.flatMap((lane) => lane.consumers)).size,
-      oldestReadyMs: oldest.length === 0 ? undefined : Math.max(0, now() - Math.min(...oldest)),
-    };
-  }
 
   async consumers(keys: QueueKeys): Promise<readonly ConsumerInfo[]> {
     const byName = new Map<string, ConsumerInfo>();
@@ -104,34 +87,6 @@ export class Inspection {
     const row = (pending as [string, string, number, number][])[0];
     if (!row || row[1] === RELEASED) return { state: 'ready', lane, entryId, fields };
     return { state: 'active', lane, entryId, fields, consumer: row[1], idleMs: row[2], delivery: row[3] };
-  }
-
-  private async laneCounts(key: string) {
-    const [length, summary, groups] = await Promise.all([
-      this.ask((client) => client.xlen(key)),
-      this.ask((client) => client.xpending(key, GROUP)).catch(noGroup([0])),
-      this.ask((client) => client.xinfo('GROUPS', key)).catch(noGroup([])),
-    ]);
-    const [pending, , , holders] = summary as [number, string?, string?, [string, string][]?];
-    const released = Number(holders?.find(([name]) => name === RELEASED)?.[1] ?? 0);
-    const group = (groups as string[][]).map(fieldsOf).find((entry) => entry.name === GROUP);
-    return {
-      // A task handed back is nobody's: it waits like any other.
-      ready: length - pending + released,
-      active: pending - released,
-      oldest:
-        length > pending ? await this.enqueuedAt(key, group?.['last-delivered-id'] ?? '0-0') : undefined,
-      consumers: (await this.consumersOf(key))
-        .map((consumer) => consumer.name)
-        .filter((name) => name !== RELEASED),
-    };
-  }
-
-  /** When the first entry after `delivered` was enqueued, if it says so. */
-  private async enqueuedAt(key: string, delivered: string): Promise<number | undefined> {
-    const [entry] = await this.ask((client) => client.xrange(key, `(${delivered}`, '+', 'COUNT', 1));
-    const at = Number(fieldsOf(entry?.[1] ?? []).enqueuedAt);
-    return Number.isSafeInteger(at) && at > 0 ? at : undefined;
   }
 
   private async consumersOf(key: string): Promise<ConsumerInfo[]> {

@@ -21,7 +21,7 @@ import type {
   TaskPlace,
   WakeReason,
 } from '../broker/broker.js';
-import { BrokerTimeoutError } from '../contract/errors.js';
+import { type BrokerError, BrokerTimeoutError } from '../contract/errors.js';
 import { LANES } from '../contract/lane.js';
 import type { ResolvedEngineOptions } from '../policy/engine-options.js';
 import { monotonicMs } from '../runtime/clock.js';
@@ -30,6 +30,7 @@ import { Inspection } from './inspection.js';
 import { GROUP, KeyList, LANE_NUMBER, type QueueKeys, queueKeys } from './keys.js';
 import { toBrokerError } from './redis-errors.js';
 import {
+  countsAnswer,
   enqueueAnswer,
   fieldsOf,
   freshDeliveries,
@@ -47,7 +48,7 @@ import { readServerFacts, type ServerFacts, unfitError, unfitness } from './serv
 const PAGE = 100;
 
 /** Beyond `blockMs`, how long a blocking read may stay without an answer before its link is taken for dead. */
-const WATCHDOG_MARGIN_MS = 5000;
+const WATCHDOG_MARGIN_MS = 3000;
 
 /** The broker on Redis: every verb is one script, or one command that is atomic by itself. */
 export class RedisBroker implements Broker {
@@ -75,7 +76,7 @@ export class RedisBroker implements Broker {
     options: ResolvedEngineOptions,
     report: { random: () => number; warn: (message: string) => void },
   ): Promise<RedisBroker> {
-    const links = new RedisLinks(options.redis, options.worker.blockMs, report.random);
+    const links = new RedisLinks(options.redis, report.random);
     try {
       await links.connect();
       const facts = await readServerFacts(links.get('commands'));
@@ -84,7 +85,7 @@ export class RedisBroker implements Broker {
       for (const reason of reasons) report.warn(`Redis at ${links.target}: ${reason}`);
       return new RedisBroker(links, options.prefix, facts);
     } catch (error) {
-      links.close();
+      await links.close();
       throw error;
     }
   }
@@ -101,6 +102,10 @@ export class RedisBroker implements Broker {
 
   now(): number {
     return Math.round(monotonicMs() + this.clockOffset);
+  }
+
+  async openForWork(): Promise<void> {
+    await Promise.all([this.links.ready('blocking'), this.links.ready('maintenance')]);
   }
 
   async ensureQueue(queue: string): Promise<boolean> {
@@ -181,7 +186,7 @@ export class RedisBroker implements Broker {
     this.heard(now);
     let promoted = 0;
     if (ids.length > 0) {
-      const list = new KeyList([...keys.laneList, keys.scheduled, keys.scheduledData]);
+      const list = new KeyList([...keys.laneList, keys.scheduled, keys.scheduledData, keys.dead]);
       const args = ids.flatMap((id) => {
         const { key, field } = keys.index(id);
         return [id, list.position(key), field];
@@ -220,8 +225,9 @@ export class RedisBroker implements Broker {
   }
 
   async removeConsumer(queue: string, consumer: string): Promise<boolean> {
-    const { laneList, wake } = this.keys(queue);
-    return (await this.run('commands', scripts.removeConsumer, [...laneList, wake], [consumer])) === 1;
+    const { laneList, wake, control } = this.keys(queue);
+    const keys = [...laneList, wake, control];
+    return (await this.run('commands', scripts.removeConsumer, keys, [consumer])) === 1;
   }
 
   replay(queue: string, letters: readonly DeadLetterRef[]): Promise<number> {
@@ -243,9 +249,14 @@ export class RedisBroker implements Broker {
   }
 
   async counts(queue: string): Promise<QueueCounts> {
-    const [seconds, micros] = await this.command('commands', (client) => client.time());
-    this.heard(Number(seconds) * 1000 + Number(micros) / 1000);
-    return this.inspection.counts(this.keys(queue), () => this.now());
+    const keys = this.keys(queue);
+    const [reply, consumers] = await Promise.all([
+      this.run('commands', scripts.counts, [...keys.laneList, keys.scheduled, keys.dead], []),
+      this.listConsumers(queue),
+    ]);
+    const { now, ...counts } = countsAnswer(reply);
+    this.heard(now);
+    return { ...counts, consumers: consumers.length };
   }
 
   find(queue: string, id: string): Promise<TaskPlace | undefined> {
@@ -258,12 +269,12 @@ export class RedisBroker implements Broker {
     return monotonicMs() - start;
   }
 
-  onReconnect(listener: () => void): () => void {
+  onReconnect(listener: (link: string) => void): () => void {
     return this.links.onReconnect(listener);
   }
 
-  async close(): Promise<void> {
-    this.links.close();
+  close(): Promise<void> {
+    return this.links.close();
   }
 
   private async forDeadLetters(
@@ -294,7 +305,7 @@ export class RedisBroker implements Broker {
       this.blockingId = await this.command('blocking', (client) => client.client('ID'));
     }
     // A link whose other end is gone looks like a queue without tasks: judge it by its silence.
-    const watchdog = setTimeout(() => link.disconnect(true), request.blockMs + WATCHDOG_MARGIN_MS);
+    const watchdog = setTimeout(() => this.links.rebuild(link), request.blockMs + WATCHDOG_MARGIN_MS);
     try {
       const reply = await this.command('blocking', (client) =>
         client.xreadgroup(
@@ -331,7 +342,12 @@ export class RedisBroker implements Broker {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return runScript(await this.links.ready(role), script, keys, args);
+    const client = await this.links.ready(role);
+    try {
+      return await runScript(client, script, keys, args);
+    } catch (error) {
+      throw this.examined(client, error);
+    }
   }
 
   private async command<T>(role: LinkRole, send: (client: Redis) => Promise<T>): Promise<T> {
@@ -339,8 +355,18 @@ export class RedisBroker implements Broker {
     try {
       return await send(client);
     } catch (error) {
-      throw toBrokerError(error);
+      throw this.examined(client, error);
     }
+  }
+
+  /**
+   * A command that waited in vain means that the other end is gone, whatever the socket thinks of itself: without a
+   * new one every command to come would wait as long.
+   */
+  private examined(client: Redis, error: unknown): BrokerError {
+    const broken = toBrokerError(error);
+    if (broken instanceof BrokerTimeoutError && broken.reason === 'TIMEOUT') this.links.rebuild(client);
+    return broken;
   }
 
   private heard(now: number): void {

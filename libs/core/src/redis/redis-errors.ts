@@ -37,8 +37,7 @@ export function toBrokerError(error: unknown): BrokerError {
     return new BrokerError('UNAVAILABLE', 'Redis is not connected', { retryable: true });
   }
   const reason =
-    (error as { code?: string } | undefined)?.code ??
-    (name === 'MaxRetriesPerRequestError' ? 'LINK' : 'TIMEOUT');
+    (error as { code?: string } | undefined)?.code ?? (message === 'Command timed out' ? 'TIMEOUT' : 'LINK');
   return new BrokerTimeoutError(reason, `Redis did not answer: ${linkMessage(name, message)}`, {
     retryable: true,
   });

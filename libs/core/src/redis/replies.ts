@@ -105,6 +105,20 @@ export function reclaimAnswer(queue: string, reply: unknown) {
   };
 }
 
+/** Answer of the `counts` script. */
+export function countsAnswer(reply: unknown) {
+  const [now, [high, normal, low], active, scheduled, dead, oldest] = reply as [
+    number,
+    [number, number, number],
+    number,
+    number,
+    number,
+    string,
+  ];
+  const oldestReadyMs = oldest === '' ? undefined : Math.max(0, now - Number(oldest));
+  return { now, ready: { high, normal, low }, active, scheduled, dead, oldestReadyMs };
+}
+
 /** Leases named by position in the answer of the `extend` script. */
 export function lostLeases(leases: readonly Lease[], reply: unknown): { now: number; lost: Lease[] } {
   const [now, positions] = reply as [number, number[]];

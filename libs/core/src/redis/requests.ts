@@ -68,13 +68,13 @@ export function settleCall(
   const done: number[] = [];
   for (const lane of LANES) pushDone(args, list, keys, outcomes, lane, done);
   const countAt = args.push(0) - 1;
-  let others = 0;
-  outcomes.forEach((outcome, position) => {
-    if (isPlainRemoval(outcome)) return;
-    pushOther(args, list, keys, outcome, position);
-    others += 1;
-  });
-  args[countAt] = others;
+  // Removals first: they free memory, and after the first write Redis lets the others write even when it is full.
+  const others = outcomes
+    .map((outcome, position) => ({ outcome, position }))
+    .filter(({ outcome }) => !isPlainRemoval(outcome))
+    .toSorted((a, b) => Number(b.outcome.kind === 'remove') - Number(a.outcome.kind === 'remove'));
+  for (const { outcome, position } of others) pushOther(args, list, keys, outcome, position);
+  args[countAt] = others.length;
   return { keys: list.keys, args, done };
 }
 

@@ -1,6 +1,46 @@
 // Generated from scripts/*.lua: do not edit. Change the .lua file, then run `npm run generate`.
 
 export const scripts = {
+  counts: {
+    name: 'counts',
+    sha1: '7194b6b1b993881610ebdff27efc1a7d5d42a2aa',
+    lua: `local time = redis.call('TIME')
+local ready, active, oldest = {}, 0, nil
+local function look_at(key, start)
+  local entry = redis.call('XRANGE', key, start, '+', 'COUNT', 1)[1]
+  if not entry then return end
+  for i = 1, #entry[2], 2 do
+    local at = entry[2][i] == 'enqueuedAt' and tonumber(entry[2][i + 1])
+    if at and (not oldest or at < oldest) then oldest = at end
+  end
+end
+local function last_delivered(key)
+  local groups = redis.pcall('XINFO', 'GROUPS', key)
+  for _, group in ipairs(groups.err and {} or groups) do
+    local field = {}
+    for i = 1, #group, 2 do field[group[i]] = group[i + 1] end
+    if field.name == 'workers' then return field['last-delivered-id'] end
+  end
+  return '0-0'
+end
+for lane = 1, 3 do
+  local length = redis.call('XLEN', KEYS[lane])
+  local summary = redis.pcall('XPENDING', KEYS[lane], 'workers')
+  local pending, released = summary[1] or 0, 0
+  for _, holder in ipairs(summary[4] or {}) do
+    if holder[1] == 'released' then released = tonumber(holder[2]) end
+  end
+  if length > pending then look_at(KEYS[lane], '(' .. last_delivered(KEYS[lane])) end
+  if released > 0 then
+    local first = redis.call('XPENDING', KEYS[lane], 'workers', '-', '+', 1, 'released')[1]
+    look_at(KEYS[lane], first[1])
+  end
+  ready[lane] = length - pending + released
+  active = active + pending - released
+end
+return { time[1] * 1000 + math.floor(time[2] / 1000), ready, active, redis.call('ZCARD', KEYS[4]),
+  redis.call('XLEN', KEYS[5]), oldest and string.format('%d', oldest) or '' }`,
+  },
   deleteDead: {
     name: 'delete-dead',
     sha1: 'fb924e2a79503b2f002b29ef8571b8c5899d0764',
@@ -33,7 +73,7 @@ return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: 'ad51ede8a6246568e55312fb3dbba17fe0f9ec76',
+    sha1: '1af418200162a963015438cb36dfaefcaba77d68',
     lua: `local record = redis.call('GET', KEYS[7])
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
@@ -56,7 +96,7 @@ if max > 0 then
     room = max - held
   end
 end
-local places, woken = {}, false
+local places, own, woken = {}, {}, false
 local function due_time(due)
   if due == '' then return nil end
   local amount = tonumber(due:sub(2))
@@ -77,11 +117,12 @@ local function earlier(i, id)
     local first = redis.call('GET', KEYS[tonumber(unique)])
     if first then return 'd' .. first end
   end
-  if ARGV[i + 13] == '1' and redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then
-    return 'd' .. id
+  if ARGV[i + 13] == '1' then
+    if own[id] or redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then return 'd' .. id end
   end
 end
 local function remember(i, id, wait)
+  own[id] = true
   if ARGV[i + 8] ~= '' then
     redis.call('SET', KEYS[tonumber(ARGV[i + 8])], ARGV[i + 9] .. ' ' .. id, 'PX', ARGV[i + 10])
   end
@@ -172,7 +213,7 @@ return { time[1] * 1000 + math.floor(time[2] / 1000), lost }`,
   },
   promote: {
     name: 'promote',
-    sha1: '4015b069a862f79d1e07fdd1c9a26827e7f13617',
+    sha1: 'be29c5854a762695bf0b9aa938eb26ec0a1e3a7e',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -184,10 +225,16 @@ for i = 1, #ARGV, 3 do
     local task = redis.call('HGET', KEYS[5], id)
     if task then
       local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\\n(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
-      local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
-        'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
-      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], lane .. entry)
-      moved = moved + 1
+      local entry
+      if LANE[lane] then
+        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
+          'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
+        moved = moved + 1
+      else
+        entry = 'd' .. redis.call('XADD', KEYS[6], '*', 'diedAt', string.format('%d', now), 'id', id,
+          'reason', 'malformed', 'detail', 'stored while it waited, and not readable', 'payload', task)
+      end
+      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], entry)
     end
     redis.call('ZREM', KEYS[4], id)
     redis.call('HDEL', KEYS[5], id)
@@ -257,8 +304,9 @@ return { now, over and 0 or lane, after, left, taken }`,
   },
   removeConsumer: {
     name: 'remove-consumer',
-    sha1: 'f184db7e7c6e92ce34b0685c1c57d3ce2f675125',
-    lua: `for lane = 1, 3 do
+    sha1: 'ed6b5e0297ccb73a887b0ce1e5c16e7b90996c09',
+    lua: `if redis.call('HGET', KEYS[5], 'promoter') == ARGV[1] then redis.call('HDEL', KEYS[5], 'promoter', 'promoterUntil') end
+for lane = 1, 3 do
   local page = redis.pcall('XPENDING', KEYS[lane], 'workers', '-', '+', 1, ARGV[1])
   if not page.err and page[1] then return 0 end
 end
@@ -267,30 +315,39 @@ return 1`,
   },
   replay: {
     name: 'replay',
-    sha1: '76fb14f16e4c8d9a4dd107dc47d07fea9464965b',
+    sha1: '443d85297a37414c40102112db2a538488619d56',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 local moved = 0
+local function fields_of(f)
+  if f.raw and f.raw ~= '' then
+    local ok, raw = pcall(cjson.decode, f.raw)
+    return ok and type(raw) == 'table' and #raw > 0 and #raw % 2 == 0 and raw or nil
+  end
+  if not (f.id and f.type and f.payload) then return nil end
+  return { 'id', f.id, 'type', f.type, 'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta or '' }
+end
 for i = 1, #ARGV, 3 do
   local letter = redis.call('XRANGE', KEYS[4], ARGV[i], ARGV[i])[1]
   if letter then
     local f = {}
     for n = 1, #letter[2], 2 do f[letter[2][n]] = letter[2][n + 1] end
-    local fields = f.raw and f.raw ~= '' and cjson.decode(f.raw) or { 'id', f.id, 'type', f.type,
-      'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta }
-    local lane = LANE[f.lane] and f.lane or 'n'
-    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields))
-    redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], lane .. entry)
-    redis.call('XDEL', KEYS[4], ARGV[i])
-    moved = moved + 1
+    local fields = fields_of(f)
+    if fields then
+      local lane = LANE[f.lane] and f.lane or 'n'
+      local entry = redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields))
+      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], lane .. entry)
+      redis.call('XDEL', KEYS[4], ARGV[i])
+      moved = moved + 1
+    end
   end
 end
 return moved`,
   },
   settle: {
     name: 'settle',
-    sha1: '4b0c5161042cf0151dc9cfd42ee51052ee7deffd',
+    sha1: '3bd853ed74fe3231afd57766d515431c70e0a546',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local consumer, stale, owned, recreated = ARGV[1], {}, { {}, {}, {} }, 0
@@ -311,9 +368,13 @@ local function survey(lane, low, high, count)
   for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
 end
 local function holds(position, lane, entry, delivery)
-  if delivery_of(lane, entry) == tonumber(delivery) then return true end
-  stale[#stale + 1] = position
-  return false
+  local known = delivery_of(lane, entry)
+  if known ~= tonumber(delivery) then
+    stale[#stale + 1] = position
+    return false
+  end
+  owned[lane][entry] = false
+  return true
 end
 local function remove(lane, entries)
   redis.call('XACK', KEYS[lane], 'workers', unpack(entries))
@@ -360,8 +421,9 @@ function apply.schedule(a, lane, entry, bucket, field)
   redis.call('HSET', KEYS[6], id, LANE[lane] .. '\\n' .. ARGV[a + 2])
   redis.call('ZADD', KEYS[5], string.format('%d', at), id)
   redis.call('HSET', bucket, field, 's')
-  if ARGV[a + 3] ~= '' then
-    redis.call('SET', KEYS[tonumber(ARGV[a + 3])], id, 'PX', string.format('%d', ARGV[a + 4] + at - now))
+  local unique = KEYS[tonumber(ARGV[a + 3])]
+  if unique and (redis.call('GET', unique) or id) == id then
+    redis.call('SET', unique, id, 'PX', string.format('%d', ARGV[a + 4] + at - now))
   end
   remove(lane, { entry })
 end
@@ -371,8 +433,7 @@ function apply.dead(a, lane, entry, bucket, field, count)
   remove(lane, { entry })
   free(ARGV[a], ARGV[a + 1])
 end
-function apply.release(a, lane, entry)
-  local delivery = delivery_of(lane, entry)
+function apply.release(a, lane, entry, _, _, _, delivery)
   local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery - 1
   redis.call('XCLAIM', KEYS[lane], 'workers', 'released', 0, entry, 'IDLE', string.format('%d', ARGV[2] * 2),
     'RETRYCOUNT', string.format('%d', count), 'JUSTID')
@@ -383,7 +444,7 @@ i = i + 1
 for _ = 1, others do
   local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
   if holds(-1 - tonumber(ARGV[i + 1]), lane, entry, ARGV[i + 4]) then
-    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count)
+    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count, tonumber(ARGV[i + 4]))
   end
   i = i + 8 + count
 end

@@ -42,8 +42,8 @@ export interface TaskEventMap {
   'task.malformed': { readonly queue: string; readonly entryId: string; readonly detail: string };
   /** A queue's group had vanished (a flush, an eviction, a restore) and was made again. */
   'queue.recreated': { readonly queue: string };
-  /** The link to Redis came back after it was lost. */
-  'broker.reconnected': Record<string, never>;
+  /** A link to Redis (`commands`, `blocking` or `maintenance`) came back after it was lost. */
+  'broker.reconnected': { readonly link: string };
 }
 
 export type TaskEventName = keyof TaskEventMap;

@@ -29,8 +29,8 @@ interface PreparedHandler {
 
 /** What the executor tells its queue. */
 export interface ExecutionObserver {
-  /** The entry is no task. */
-  malformed(delivery: Delivery, error: MalformedTaskError): void;
+  /** The entry is no task; `message` when only its payload is wrong. */
+  malformed(delivery: Delivery, error: MalformedTaskError, message?: TaskMessage): void;
   /** The handler is about to run. */
   started(execution: Execution): void;
   /** The task ends without its handler having run. */
@@ -104,7 +104,11 @@ export class Executor {
     const decoded = decodePayload(message.payload, { maxBytes, maxDepth });
     if (!decoded.ok) {
       const { path, message: what } = decoded.issue;
-      this.observer.malformed(delivery, new MalformedTaskError(`payload${path && ` at ${path}`} ${what}`));
+      this.observer.malformed(
+        delivery,
+        new MalformedTaskError(`payload${path && ` at ${path}`} ${what}`),
+        message,
+      );
       return;
     }
     const execution = new Execution(delivery, message, options, monotonicMs(), this.consumer);

@@ -2,6 +2,9 @@ import type { Broker } from '../broker/broker.js';
 import { PeriodicService, type PeriodicOptions } from '../runtime/service.js';
 import type { QueueRunner } from './queue-runner.js';
 
+/** A beat that failed is repeated so many times before the next would have been due. */
+const TRIES_PER_BEAT = 10;
+
 /** Renews the lease of every task in our hands, by name; entries that we hold without knowing are left to expire. */
 export class Heartbeater extends PeriodicService {
   constructor(
@@ -13,8 +16,12 @@ export class Heartbeater extends PeriodicService {
     super(options);
   }
 
-  override async runOnce(): Promise<void> {
-    await Promise.all(this.runners.map((runner) => this.renew(runner)));
+  override async runOnce(): Promise<number | undefined> {
+    const renewals = await Promise.allSettled(this.runners.map((runner) => this.renew(runner)));
+    const failed = renewals.find((renewal) => renewal.status === 'rejected');
+    if (!failed) return undefined;
+    this.options.logger.warn(`leases could not be renewed, trying again: ${String(failed.reason)}`);
+    return this.options.everyMs / TRIES_PER_BEAT;
   }
 
   private async renew(runner: QueueRunner): Promise<void> {

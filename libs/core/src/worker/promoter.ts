@@ -1,8 +1,8 @@
 import type { Broker, PromoteAnswer } from '../broker/broker.js';
 import { type PeriodicOptions, PeriodicService } from '../runtime/service.js';
 
-/** How long a consumer keeps the duty of promoting without another pass: a few of them, so that one may be late. */
-const DUTY_PASSES = 3;
+/** How long a consumer keeps the duty of promoting after a pass: until the next may be expected, and a little. */
+const DUTY_PASSES = 1.25;
 
 /** Passes of one queue without a break: the rest is left to the next round, so that other queues get their turn. */
 const PAGES_IN_A_ROW = 20;

@@ -174,13 +174,13 @@ export class QueueRunner implements ExecutionObserver {
     this.settler.close();
   }
 
-  malformed(delivery: Delivery, error: MalformedTaskError): void {
+  malformed(delivery: Delivery, error: MalformedTaskError, message?: TaskMessage): void {
     this.parts.events.emit('task.malformed', {
       queue: this.queue,
       entryId: delivery.entryId,
       detail: error.message,
     });
-    this.settler.add(malformedSettlement(delivery, error));
+    this.settler.add(malformedSettlement(delivery, error, message));
   }
 
   refused(

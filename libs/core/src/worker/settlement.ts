@@ -43,18 +43,25 @@ export function settlementOf(
   }
 }
 
-/** An entry that is no task goes to the dead-letter stream with its fields as they were. */
-export function malformedSettlement(delivery: Delivery, error: unknown): Settlement {
+/**
+ * An entry that is no task goes to the dead-letter stream with its fields as they were. `message` is what could be
+ * read of it, when only its payload is wrong: then it keeps its id, and its key is freed.
+ */
+export function malformedSettlement(delivery: Delivery, error: Error, message?: TaskMessage): Settlement {
   const reason: DeadLetterReason = 'malformed';
+  const unique = message?.meta.unique;
   return {
     kind: 'dead-letter',
     lease: leaseOf(delivery),
-    id: delivery.entryId,
-    task: { type: '', payload: '', attempt: 1, enqueuedAt: undefined, meta: '' },
+    id: message?.id ?? delivery.entryId,
+    task: message
+      ? stored(message, message.attempt, message.meta)
+      : { type: '', payload: '', attempt: 1, enqueuedAt: undefined, meta: '' },
     reason,
     detail: errorRecord(error).message,
     replayMeta: '',
     raw: JSON.stringify(delivery.fields),
+    ...(unique && { uniqueKey: unique.key }),
   };
 }
 

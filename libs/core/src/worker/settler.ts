@@ -91,11 +91,11 @@ export class Settler {
     return [...[...this.underWay].flat(), ...this.waiting].map((entry) => entry.settlement.lease);
   }
 
-  /** The lease is lost: its outcome would be refused. */
+  /** The lease is lost: its outcome would be refused. Unless it was lost because a try was applied: that is yet to be told. */
   forget(lease: Lease): void {
-    this.waiting = this.waiting.filter(({ settlement }) => {
+    this.waiting = this.waiting.filter(({ settlement, maybeApplied }) => {
       const same = settlement.lease.entryId === lease.entryId && settlement.lease.lane === lease.lane;
-      return !same;
+      return !same || maybeApplied;
     });
   }
 

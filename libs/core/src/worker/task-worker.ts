@@ -50,6 +50,9 @@ const PROMOTE_EVERY_MS = 1000;
 /** How often the janitor comes. */
 const CLEAN_EVERY_MS = 60_000;
 
+/** How much later than us another worker may find Redis again, and renew its leases. */
+const OTHERS_RECONNECT_MS = 2000;
+
 /** How often a draining worker looks whether it is done, besides being told. */
 const DRAIN_LOOK_MS = 20;
 
@@ -68,6 +71,7 @@ export class TaskWorker {
   private fetcher: Fetcher | undefined;
   private services: readonly Service[] = [];
   private heartbeater: Heartbeater | undefined;
+  private starting: Promise<void> | undefined;
   private stopping: Promise<StopReport> | undefined;
   private drainEnds = Number.POSITIVE_INFINITY;
   private forgetReconnect: (() => void) | undefined;
@@ -90,16 +94,13 @@ export class TaskWorker {
   async start(): Promise<void> {
     if (this.state !== 'idle') throw new LifecycleError(`the worker is ${this.state} and cannot be started`);
     this.state = 'running';
+    this.starting = this.startOnce();
     try {
-      this.build();
-      for (const { queue } of this.runners) await this.parts.broker.ensureQueue(queue);
+      await this.starting;
     } catch (error) {
-      this.state = 'idle';
+      if (this.state === 'running') this.state = 'idle';
       throw error;
     }
-    if (this.state !== 'running') return; // stopped meanwhile
-    for (const service of this.services) service.start();
-    for (const runner of this.runners) runner.wakeUp();
   }
 
   status(): WorkerStatus {
@@ -123,6 +124,15 @@ export class TaskWorker {
     return this.stopping;
   }
 
+  private async startOnce(): Promise<void> {
+    this.build();
+    if (this.runners.length > 0) await this.parts.broker.openForWork();
+    for (const { queue } of this.runners) await this.parts.broker.ensureQueue(queue);
+    if (this.state !== 'running') return; // stopped meanwhile
+    for (const service of this.services) service.start();
+    for (const runner of this.runners) runner.wakeUp();
+  }
+
   private build(): void {
     const { broker, options, logger, random, registry } = this.parts;
     const { consumer } = this;
@@ -143,7 +153,7 @@ export class TaskWorker {
       woken: (queue, entryId, why) => (why === 'due' ? promoter : reclaimer).wake(queue, entryId),
     });
     this.forgetReconnect = broker.onReconnect(() => {
-      reclaimer.hold(heartbeatMs);
+      reclaimer.hold(heartbeatMs + OTHERS_RECONNECT_MS);
       this.heartbeater?.trigger();
     });
     this.runners = runners;
@@ -155,6 +165,8 @@ export class TaskWorker {
     const started = monotonicMs();
     const active = this.activeTasks();
     this.state = 'quiet';
+    // What is being made is made first: half a start cannot be stopped.
+    await this.starting?.catch(() => undefined);
     await this.quiet();
     await this.until(
       () => this.activeTasks() === 0,

@@ -35,7 +35,7 @@ if max > 0 then
   end
 end
 
-local places, woken = {}, false
+local places, own, woken = {}, {}, false
 
 local function due_time(due)
   if due == '' then return nil end
@@ -58,12 +58,13 @@ local function earlier(i, id)
     local first = redis.call('GET', KEYS[tonumber(unique)])
     if first then return 'd' .. first end
   end
-  if ARGV[i + 13] == '1' and redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then
-    return 'd' .. id
+  if ARGV[i + 13] == '1' then
+    if own[id] or redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then return 'd' .. id end
   end
 end
 
 local function remember(i, id, wait)
+  own[id] = true
   if ARGV[i + 8] ~= '' then
     redis.call('SET', KEYS[tonumber(ARGV[i + 8])], ARGV[i + 9] .. ' ' .. id, 'PX', ARGV[i + 10])
   end

@@ -1,10 +1,10 @@
 -- Moves tasks that are due to their lanes.
 --
--- KEYS  1 high  2 normal  3 low  4 scheduled  5 scheduled:data  6.. index buckets, named by position in ARGV
+-- KEYS  1 high  2 normal  3 low  4 scheduled  5 scheduled:data  6 dead letters  7.. index buckets, named by position in ARGV
 -- ARGV  per task: id  bucket  field
 -- Returns  how many were moved
 -- Guarantee: the entry is written before the waiting task is removed, each task by itself. One that was moved by
---   somebody else meanwhile, or is not due, is left alone.
+--   somebody else meanwhile, or is not due, is left alone. One that cannot be read is dead-lettered.
 local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,10 +16,16 @@ for i = 1, #ARGV, 3 do
     local task = redis.call('HGET', KEYS[5], id)
     if task then
       local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\n(%d+)\n(%d*)\n([^\n]*)\n([^\n]*)\n(.*)$')
-      local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
-        'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
-      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], lane .. entry)
-      moved = moved + 1
+      local entry
+      if LANE[lane] then
+        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
+          'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
+        moved = moved + 1
+      else
+        entry = 'd' .. redis.call('XADD', KEYS[6], '*', 'diedAt', string.format('%d', now), 'id', id,
+          'reason', 'malformed', 'detail', 'stored while it waited, and not readable', 'payload', task)
+      end
+      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], entry)
     end
     redis.call('ZREM', KEYS[4], id)
     redis.call('HDEL', KEYS[5], id)

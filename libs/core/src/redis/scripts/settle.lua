@@ -39,10 +39,15 @@ local function survey(lane, low, high, count)
   for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
 end
 
+-- An entry is settled once: named again in the same group it is gone.
 local function holds(position, lane, entry, delivery)
-  if delivery_of(lane, entry) == tonumber(delivery) then return true end
-  stale[#stale + 1] = position
-  return false
+  local known = delivery_of(lane, entry)
+  if known ~= tonumber(delivery) then
+    stale[#stale + 1] = position
+    return false
+  end
+  owned[lane][entry] = false
+  return true
 end
 
 local function remove(lane, entries)
@@ -95,8 +100,9 @@ function apply.schedule(a, lane, entry, bucket, field)
   redis.call('HSET', KEYS[6], id, LANE[lane] .. '\n' .. ARGV[a + 2])
   redis.call('ZADD', KEYS[5], string.format('%d', at), id)
   redis.call('HSET', bucket, field, 's')
-  if ARGV[a + 3] ~= '' then
-    redis.call('SET', KEYS[tonumber(ARGV[a + 3])], id, 'PX', string.format('%d', ARGV[a + 4] + at - now))
+  local unique = KEYS[tonumber(ARGV[a + 3])]
+  if unique and (redis.call('GET', unique) or id) == id then
+    redis.call('SET', unique, id, 'PX', string.format('%d', ARGV[a + 4] + at - now))
   end
   remove(lane, { entry })
 end
@@ -110,8 +116,7 @@ end
 
 -- The delivery count says two things: in thousands how often the task was handed back after its handler had started,
 -- below that how often it was delivered since. It never returns to a number that a handler has seen.
-function apply.release(a, lane, entry)
-  local delivery = delivery_of(lane, entry)
+function apply.release(a, lane, entry, _, _, _, delivery)
   local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery - 1
   redis.call('XCLAIM', KEYS[lane], 'workers', 'released', 0, entry, 'IDLE', string.format('%d', ARGV[2] * 2),
     'RETRYCOUNT', string.format('%d', count), 'JUSTID')
@@ -123,7 +128,7 @@ i = i + 1
 for _ = 1, others do
   local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
   if holds(-1 - tonumber(ARGV[i + 1]), lane, entry, ARGV[i + 4]) then
-    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count)
+    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count, tonumber(ARGV[i + 4]))
   end
   i = i + 8 + count
 end
