@@ -1,5 +1,4 @@
 import { ConfigurationError } from './contract/errors.js';
-import { isName, NAME_RULE } from './contract/names.js';
 import { PayloadParsers } from './contract/payload-parsers.js';
 import type { PayloadClassParser } from './contract/payload-schema.js';
 import { Inspector } from './inspector/inspector.js';
@@ -8,6 +7,7 @@ import {
   type QueueOptions,
   resolveEngineOptions,
   type ResolvedEngineOptions,
+  resolveQueueOptions,
 } from './policy/engine-options.js';
 import { TaskProducer } from './producer/task-producer.js';
 import { RedisBroker } from './redis/redis-broker.js';
@@ -63,17 +63,13 @@ export class TaskQueue {
    * @throws ConfigurationError when the options are wrong, or the queue has options already
    */
   declareQueue(name: string, options: QueueOptions): void {
-    if (!isName(name))
-      throw new ConfigurationError('taskq options', [
-        `queue name ${JSON.stringify(name)} must be ${NAME_RULE}`,
-      ]);
     if (Object.hasOwn(this.options.queues, name)) {
       throw new ConfigurationError('taskq options', [
         `queue "${name}" has options already: keep one place for them`,
       ]);
     }
-    const { queues } = resolveEngineOptions({ queues: { [name]: options } });
-    (this.options.queues as Record<string, QueueOptionsResolved>)[name] = queues[name]!;
+    const value = resolveQueueOptions(name, options, this.options.queueDefaults);
+    Object.defineProperty(this.options.queues, name, { value, enumerable: true });
   }
 
   /** A worker for the handlers of a registry; start it when the application is ready. */
@@ -88,5 +84,3 @@ export class TaskQueue {
     await this.broker.close();
   }
 }
-
-type QueueOptionsResolved = ResolvedEngineOptions['queues'][string];

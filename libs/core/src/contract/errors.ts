@@ -10,7 +10,7 @@ export interface TaskqErrorOptions {
 
 /**
  * Base class of every error that taskq throws. `code` is stable across releases; `fix` says what to do.
- * `instanceof` compares codes, so it also holds between two installed copies of this package.
+ * `instanceof` compares codes along the classes, so it also holds between two installed copies of this package.
  */
 export class TaskqError extends Error {
   static readonly code: string = 'TASKQ_ERROR';
@@ -22,16 +22,28 @@ export class TaskqError extends Error {
     this.code = new.target.code;
     this.name = new.target.name;
     this.fix = options.fix;
-    Object.defineProperty(this, FAMILY, { value: true });
+    Object.defineProperty(this, FAMILY, { value: codesOf(new.target) });
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
     if (typeof value !== 'object' || value === null || !(FAMILY in value)) return false;
     // A class that declares no code of its own (a user's subclass) is told apart by prototype alone.
-    if (!Object.hasOwn(this, 'code')) return false;
-    return this.code === 'TASKQ_ERROR' || (value as { code?: unknown }).code === this.code;
+    return Object.hasOwn(this, 'code') && (value[FAMILY] as readonly string[]).includes(this.code);
   }
+}
+
+/** Codes of a class and of those it extends: by them another copy of this package knows what the error is. */
+function codesOf(type: typeof TaskqError): readonly string[] {
+  const codes: string[] = [];
+  for (
+    let one: object | null = type;
+    one !== null && 'code' in one;
+    one = Object.getPrototypeOf(one) as object | null
+  ) {
+    if (Object.hasOwn(one, 'code')) codes.push(String(one.code));
+  }
+  return codes;
 }
 
 /** Options that cannot work. `problems` has one line per wrong field, each with its bound. */

@@ -50,6 +50,9 @@ export function decodePayload(text: string, limits: PayloadLimits): Checked<unkn
   return { ok: true, value };
 }
 
+/** Objects that JSON turns into `{}` without a word. */
+const OPAQUE = [Map, Set, WeakMap, WeakSet, Promise, RegExp, Error, ArrayBuffer] as const;
+
 class Walk {
   private readonly seen: object[] = [];
 
@@ -72,16 +75,30 @@ class Walk {
   }
 
   private checkObject(value: object, path: string, depth: number): PayloadIssue | undefined {
-    if (depth >= this.maxDepth) return { path, message: `is nested deeper than ${this.maxDepth}` };
     if (this.seen.includes(value)) return { path, message: 'is part of a cycle' };
-    if (
-      value instanceof Map ||
-      value instanceof Set ||
-      ArrayBuffer.isView(value) ||
-      value instanceof ArrayBuffer
-    ) {
-      return { path, message: `is a ${value.constructor.name}, which JSON cannot hold` };
+    // A Buffer has a toJSON, but what that makes of it is many times as large.
+    if (ArrayBuffer.isView(value)) return unfit(value, path);
+    if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+      return this.checkConverted(value as { toJSON(key: string): unknown }, path, depth);
     }
+    return this.checkContents(value, path, depth);
+  }
+
+  /** What travels is what `toJSON` returns. */
+  private checkConverted(
+    value: { toJSON(key: string): unknown },
+    path: string,
+    depth: number,
+  ): PayloadIssue | undefined {
+    if (value instanceof Date && Number.isNaN(value.getTime()))
+      return { path, message: 'is an invalid date' };
+    const converted = value.toJSON('');
+    return converted === value ? this.checkContents(value, path, depth) : this.check(converted, path, depth);
+  }
+
+  private checkContents(value: object, path: string, depth: number): PayloadIssue | undefined {
+    if (depth >= this.maxDepth) return { path, message: `is nested deeper than ${this.maxDepth}` };
+    if (OPAQUE.some((type) => value instanceof type)) return unfit(value, path);
     this.seen.push(value);
     const issue = Array.isArray(value)
       ? this.checkItems(value, path, depth)
@@ -103,27 +120,20 @@ class Walk {
     path: string,
     depth: number,
   ): PayloadIssue | undefined {
-    if (typeof value.toJSON === 'function') return this.checkConverted(value, path, depth);
     for (const key of Object.keys(value)) {
       const at = path === '' ? key : `${path}.${key}`;
-      if (key === '__proto__') return { path: at, message: 'is a key that is not allowed' };
-      const issue = this.check(value[key], at, depth + 1);
+      const member = value[key];
+      if (key === 'toJSON' && typeof member === 'function') continue;
+      if (reachesPrototype(key, member)) return { path: at, message: 'is a key that is not allowed' };
+      const issue = this.check(member, at, depth + 1);
       if (issue) return issue;
     }
     return undefined;
   }
+}
 
-  private checkConverted(
-    value: Record<string, unknown>,
-    path: string,
-    depth: number,
-  ): PayloadIssue | undefined {
-    if (value instanceof Date && Number.isNaN(value.getTime()))
-      return { path, message: 'is an invalid date' };
-    const converted: unknown = (value.toJSON as (key: string) => unknown)('');
-    if (converted === value) return undefined;
-    return this.check(converted, path, depth + 1);
-  }
+function unfit(value: object, path: string): PayloadIssue {
+  return { path, message: `is a ${value.constructor.name}, which JSON cannot hold` };
 }
 
 /** Whether brackets in the text, outside strings, nest deeper than `limit`. One pass, no recursion. */
@@ -147,18 +157,20 @@ function depthExceeds(text: string, limit: number): boolean {
 function poisonedPath(value: unknown, path: string): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   for (const key of Object.keys(value)) {
-    const at = path === '' ? key : `${path}.${key}`;
+    const at = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
     const member = (value as Record<string, unknown>)[key];
-    // `constructor` is a fair name for data (cars have one); it is dangerous only as a way to a prototype.
-    if (key === '__proto__' || (key === 'constructor' && isRecordWithPrototype(member))) return at;
+    if (reachesPrototype(key, member)) return at;
     const below = poisonedPath(member, at);
     if (below !== undefined) return below;
   }
   return undefined;
 }
 
-function isRecordWithPrototype(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).some((key) => POISONED.has(key));
+/** `constructor` is a fair name for data (cars have one); it is dangerous only as a way to a prototype. */
+function reachesPrototype(key: string, member: unknown): boolean {
+  if (key === '__proto__') return true;
+  if (key !== 'constructor' || typeof member !== 'object' || member === null) return false;
+  return Object.keys(member).some((inner) => POISONED.has(inner));
 }
 
 function wrong(path: string, message: string): { ok: false; issue: PayloadIssue } {

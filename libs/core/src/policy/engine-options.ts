@@ -6,10 +6,11 @@ import type { TaskOptions } from '../contract/task-contract.js';
 import {
   duration,
   group,
+  hiddenText,
   integer,
   oneOf,
+  optional,
   type OptionField,
-  passed,
   resolveOptions,
   text,
 } from './option-check.js';
@@ -200,7 +201,24 @@ export function resolveEngineOptions(options: EngineOptions = {}): ResolvedEngin
 
 /** Options of a queue: its own, else the defaults. */
 export function queueOptions(options: ResolvedEngineOptions, queue: string): ResolvedQueueOptions {
-  return options.queues[queue] ?? options.queueDefaults;
+  // Names such as "constructor" are fair names, and every object knows them.
+  return (Object.hasOwn(options.queues, queue) && options.queues[queue]) || options.queueDefaults;
+}
+
+/**
+ * Options of one more queue, over the engine's defaults.
+ * @throws ConfigurationError naming every wrong option
+ */
+export function resolveQueueOptions(
+  name: string,
+  options: QueueOptions,
+  defaults: ResolvedQueueOptions,
+): ResolvedQueueOptions {
+  const problems: string[] = [];
+  if (!isName(name)) problems.push(`queue name ${JSON.stringify(name)} must be ${NAME_RULE}`);
+  const resolved = queueField(defaults)(options, `queues.${name}`, problems);
+  if (problems.length > 0) throw new ConfigurationError('taskq options', problems);
+  return resolved;
 }
 
 const QUEUE_DEFAULTS: ResolvedQueueOptions = {
@@ -241,6 +259,7 @@ function queuesField(defaults: unknown): OptionField<Readonly<Record<string, Res
   };
 }
 
+/** Any of these may hold a secret, also where it was put by mistake: none is ever shown. */
 const redisField: OptionField<ResolvedRedisOptions> = (value, path, problems) => {
   const anyText = { fits: (entry: string) => entry.length <= 4096, says: 'text' };
   const { connectTimeout, commandTimeout, ...rest } = group<
@@ -249,37 +268,33 @@ const redisField: OptionField<ResolvedRedisOptions> = (value, path, problems) =>
       commandTimeout: number;
     }
   >({
-    url: redisUrl,
-    addr: text(
-      { fits: (addr) => addr.length > 0 && !addr.includes('://'), says: 'host:port or a socket path' },
+    url: hiddenText(
+      {
+        fits: (url) => url.startsWith('/') || (/^rediss?:\/\/[^/]/.test(url) && URL.canParse(url)),
+        says: 'a URL that starts with redis:// or rediss://, or the path of a unix socket',
+      },
+      undefined,
+    ),
+    addr: hiddenText(
+      {
+        fits: (addr) => /^(\/.+|(\[[^\]]+\]|[^:@/\s]+)(:\d{1,5})?)$/.test(addr),
+        says: 'host:port or the path of a unix socket',
+      },
       '127.0.0.1:6379',
     ),
-    username: text(anyText, undefined),
-    password: secret,
-    db: (db, at, found) => (db === undefined ? undefined : integer({ min: 0, max: 15 }, 0)(db, at, found)),
-    tls: passed<ConnectionOptions>(
-      'an object of tls.connect options',
-      (tls) => typeof tls === 'object' && tls !== null,
-    ),
+    username: hiddenText(anyText, undefined),
+    password: hiddenText(anyText, undefined),
+    db: optional(integer({ min: 0, max: 15 }, 0)),
+    tls: (tls, at, found) => {
+      if (tls === undefined || (typeof tls === 'object' && tls !== null)) return tls;
+      found.push(`${at} must be an object of tls.connect options`);
+      return undefined;
+    },
     connectTimeout: duration({ min: 100, max: 10 * MINUTE }, 10 * SECOND),
     commandTimeout: duration({ min: 100, max: MINUTE }, 5 * SECOND),
     unsafe: oneOf(['refuse', 'warn'], 'refuse'),
   })(value, path, problems);
   return { ...rest, connectTimeoutMs: connectTimeout, commandTimeoutMs: commandTimeout };
-};
-
-/** Neither a URL nor a password is ever shown, since both may hold a secret. */
-const redisUrl: OptionField<string | undefined> = (value, path, problems) => {
-  if (value === undefined) return undefined;
-  if (typeof value === 'string' && (value.startsWith('/') || /^rediss?:\/\/[^/]/.test(value))) return value;
-  problems.push(`${path} must start with redis:// or rediss://, or be the path of a unix socket`);
-  return undefined;
-};
-
-const secret: OptionField<string | undefined> = (value, path, problems) => {
-  if (value === undefined || typeof value === 'string') return value;
-  problems.push(`${path} must be text`);
-  return undefined;
 };
 
 const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) => {

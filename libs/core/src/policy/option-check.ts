@@ -23,7 +23,7 @@ export function group<T>(fields: OptionFields<T>): OptionField<T> {
   return (value, path, problems) => {
     const written = value ?? {};
     if (typeof written !== 'object' || Array.isArray(written)) {
-      problems.push(`${path || 'options'} must be an object, not ${show(value)}`);
+      problems.push(`${path || 'options'} must be an object, not ${kindOf(value)}`);
       return group(fields)({}, path, []);
     }
     for (const key of Object.keys(written)) {
@@ -103,6 +103,19 @@ export function optional<T>(field: OptionField<T>): OptionField<T | undefined> {
   return (value, path, problems) => (value === undefined ? undefined : field(value, path, problems));
 }
 
+/** Like {@link text}, for what may hold a secret: the value is never shown. */
+export function hiddenText<Fallback extends string | undefined>(
+  rule: { fits: (value: string) => boolean; says: string },
+  fallback: Fallback,
+): OptionField<string | Fallback> {
+  return (value, path, problems) => {
+    if (value === undefined) return fallback;
+    if (typeof value === 'string' && rule.fits(value)) return value;
+    problems.push(`${path} must be ${rule.says}`);
+    return fallback;
+  };
+}
+
 /** A value that is passed on as it is when it passes a test. */
 export function passed<T>(says: string, fits: (value: unknown) => boolean): OptionField<T | undefined> {
   return (value, path, problems) => {
@@ -136,6 +149,13 @@ function editDistance(a: string, b: string): number {
 
 function join(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
+}
+
+/** What a value is, without saying what it holds. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
 }
 
 function show(value: unknown): string {

@@ -240,7 +240,7 @@ function areHeaders(value: unknown): boolean {
   let size = 0;
   for (const [name, header] of entries) {
     if (typeof header !== 'string') return false;
-    size += name.length + header.length;
+    size += Buffer.byteLength(name) + Buffer.byteLength(header);
   }
   return size <= 8192;
 }

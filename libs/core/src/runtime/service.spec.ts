@@ -204,43 +204,16 @@ describe('PeriodicService', () => {
     expect(sweeper.passes).toHaveLength(2);
   });
 
-  it('trigger and within do nothing while it is stopped', async () => {
+  it('trigger does nothing while it is stopped', async () => {
     const sweeper = service();
     sweeper.trigger();
-    sweeper.within(1);
     await vi.advanceTimersByTimeAsync(EVERY_MS);
     sweeper.start();
     await sweeper.stop();
     sweeper.trigger();
-    sweeper.within(1);
     await vi.advanceTimersByTimeAsync(EVERY_MS);
 
     expect(sweeper.passes).toHaveLength(0);
     expect(vi.getTimerCount()).toBe(0);
-  });
-
-  it('within brings the next pass forward, never back', async () => {
-    const sweeper = service();
-    sweeper.start();
-    sweeper.within(100);
-    sweeper.within(10 * EVERY_MS);
-    await vi.advanceTimersByTimeAsync(99);
-    expect(sweeper.passes).toHaveLength(0);
-    await vi.advanceTimersByTimeAsync(2);
-    expect(sweeper.passes).toHaveLength(1);
-    expect(vi.getTimerCount()).toBe(1);
-  });
-
-  it('within, asked during a pass, holds for the pass after it', async () => {
-    const sweeper = service();
-    sweeper.atOnce = false;
-    sweeper.start();
-    sweeper.trigger();
-    sweeper.within(100);
-
-    sweeper.passes[0]!.end();
-    await vi.advanceTimersByTimeAsync(110);
-
-    expect(sweeper.passes).toHaveLength(2);
   });
 });

@@ -1,4 +1,3 @@
-import { monotonicMs } from './clock.js';
 import type { Logger } from './logger.js';
 
 /** Something that runs beside the path of a task. Start and stop may be called twice; `stop` resolves when it is quiet. */
@@ -22,7 +21,6 @@ export interface PeriodicOptions {
  */
 export abstract class PeriodicService implements Service {
   private timer: NodeJS.Timeout | undefined;
-  private timerAt = Number.POSITIVE_INFINITY;
   private underWay: Promise<void> | undefined;
   private again = false;
   private running = false;
@@ -51,11 +49,6 @@ export abstract class PeriodicService implements Service {
     else this.run();
   }
 
-  /** Makes sure that a pass runs within `ms`. */
-  within(ms: number): void {
-    if (this.running && !this.underWay && monotonicMs() + ms < this.timerAt) this.arm(ms);
-  }
-
   private run(): void {
     this.disarm();
     this.again = false;
@@ -80,13 +73,11 @@ export abstract class PeriodicService implements Service {
 
   private arm(ms: number): void {
     this.disarm();
-    this.timerAt = monotonicMs() + ms;
     this.timer = setTimeout(() => this.run(), ms);
   }
 
   private disarm(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.timerAt = Number.POSITIVE_INFINITY;
   }
 }
