@@ -85,9 +85,15 @@ export function oneOf<const Choice extends string | boolean>(
   };
 }
 
+/** What text must be. */
+export interface TextRule {
+  readonly fits: (value: string) => boolean;
+  readonly says: string;
+}
+
 /** Text that passes a test. */
 export function text<Fallback extends string | undefined>(
-  rule: { fits: (value: string) => boolean; says: string },
+  rule: TextRule,
   fallback: Fallback,
 ): OptionField<string | Fallback> {
   return (value, path, problems) => {
@@ -98,22 +104,23 @@ export function text<Fallback extends string | undefined>(
   };
 }
 
+/** Like {@link text}, for what may hold a secret: the value is never shown. */
+export function hiddenText<Fallback extends string | undefined>(
+  rule: TextRule,
+  fallback: Fallback,
+): OptionField<string | Fallback> {
+  const field = text(rule, fallback);
+  return (value, path, problems) => {
+    const found: string[] = [];
+    const resolved = field(value, path, found);
+    if (found.length > 0) problems.push(`${path} must be ${rule.says}`);
+    return resolved;
+  };
+}
+
 /** Like `field`, or absent. */
 export function optional<T>(field: OptionField<T>): OptionField<T | undefined> {
   return (value, path, problems) => (value === undefined ? undefined : field(value, path, problems));
-}
-
-/** Like {@link text}, for what may hold a secret: the value is never shown. */
-export function hiddenText<Fallback extends string | undefined>(
-  rule: { fits: (value: string) => boolean; says: string },
-  fallback: Fallback,
-): OptionField<string | Fallback> {
-  return (value, path, problems) => {
-    if (value === undefined) return fallback;
-    if (typeof value === 'string' && rule.fits(value)) return value;
-    problems.push(`${path} must be ${rule.says}`);
-    return fallback;
-  };
 }
 
 /** A value that is passed on as it is when it passes a test. */
