@@ -1,0 +1,71 @@
+import { TaskEvents } from '@taskq/core';
+import { describe, expect, it } from 'vitest';
+import type { NestLoggerAdapter } from './nest-logger.adapter.js';
+import { logTasks } from './task-log.js';
+
+function listening() {
+  const lines: string[] = [];
+  const stacks: (string | undefined)[] = [];
+  const logger = {
+    info: (message: string) => void lines.push(`info ${message}`),
+    warn: (message: string) => void lines.push(`warn ${message}`),
+    error: (message: string, stack?: string) => {
+      lines.push(`error ${message}`);
+      stacks.push(stack);
+    },
+  };
+  const events = new TaskEvents();
+  logTasks(events, logger as unknown as NestLoggerAdapter);
+  return { lines, stacks, events };
+}
+
+const task = { queue: 'q', type: 't', id: '1', attempt: 2 };
+
+describe('logTasks', () => {
+  it('says what failed and what follows, in one bounded line', () => {
+    const { lines, events } = listening();
+    events.emit('task.retrying', {
+      ...task,
+      runMs: 1,
+      delayMs: 1500,
+      error: new Error(`a\n${'b'.repeat(600)}`),
+    });
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^warn task "t" 1 in "q", attempt 2, failed: Error: a b+…; next attempt in 1\.5 s$/,
+      ),
+    ]);
+  });
+
+  it('never shows a thrown value that is no error: it may be the payload', () => {
+    const { lines, stacks, events } = listening();
+    const dead = { ...task, reason: 'attempts-exhausted', detail: 'attempt 2 of 2 failed' } as const;
+    events.emit('task.dead', { ...dead, error: { secret: true } });
+    events.emit('task.dead', { ...dead, error: new Error('x') });
+    expect(lines).toEqual([
+      'error task "t" 1 in "q", attempt 2, is dead (attempts-exhausted: attempt 2 of 2 failed): thrown object',
+      'error task "t" 1 in "q", attempt 2, is dead (attempts-exhausted: attempt 2 of 2 failed): Error: x',
+    ]);
+    expect(stacks).toEqual([undefined, expect.stringContaining('task-log.spec')]);
+  });
+
+  it('says once that a type has no handler', () => {
+    const { lines, events } = listening();
+    for (const id of ['1', '2']) events.emit('task.unhandled', { ...task, id, delayMs: 1 });
+    events.emit('task.unhandled', { ...task, type: 'u', delayMs: 1 });
+    expect(lines).toEqual([
+      expect.stringContaining('warn no handler for tasks "t" of queue "q"'),
+      expect.stringContaining('warn no handler for tasks "u" of queue "q"'),
+    ]);
+  });
+
+  it('says what happens to queues and connection', () => {
+    const { lines, events } = listening();
+    events.emit('task.malformed', { queue: 'q', entryId: '1-0', detail: 'no type' });
+    events.emit('task.stuck', { ...task, runMs: 61_000 });
+    events.emit('task.stale', { ...task, what: 'outcome' });
+    events.emit('queue.recreated', { queue: 'q' });
+    events.emit('broker.reconnected', { link: 'commands' });
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(['error', 'error', 'warn', 'warn', 'info']);
+  });
+});
