@@ -33,6 +33,7 @@ export function documents(): readonly string[] {
   const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
   return [
     'README.md',
+    ...['core', 'nestjs', 'testing'].map((lib) => `libs/${lib}/README.md`),
     ...docs.filter((path) => path.endsWith('.md')).map((path) => `docs/${path}`),
   ].toSorted();
 }

@@ -15,13 +15,13 @@ export interface TaskqErrorOptions {
 export class TaskqError extends Error {
   static readonly code: string = 'TASKQ_ERROR';
   readonly code: string;
-  readonly fix: string | undefined;
+  declare readonly fix?: string;
 
   constructor(message: string, options: TaskqErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = new.target.code;
     this.name = new.target.name;
-    this.fix = options.fix;
+    if (options.fix !== undefined) Object.assign(this, { fix: options.fix });
     Object.defineProperty(this, FAMILY, { value: codesOf(new.target) });
   }
 

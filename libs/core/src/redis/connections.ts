@@ -59,7 +59,8 @@ export class RedisLinks {
     const link = this.get('commands');
     let reason: unknown;
     const remember = (error: unknown): void => {
-      reason = error;
+      // That the connection is closed in the end says less than why it was never made.
+      if (codeOf(error) !== undefined || codeOf(reason) === undefined) reason = error;
     };
     link.on('error', remember);
     const giveUp = new AbortController();
@@ -226,8 +227,13 @@ function isHopeless(reason: unknown): boolean {
 
 /** ioredis wraps refused connections to several addresses in one error with an empty message. */
 function causeOf(reason: unknown): string | undefined {
-  const code = (reason as { code?: unknown } | undefined)?.code;
   const message = reason instanceof Error ? reason.message : '';
   if (/^(WRONGPASS|NOAUTH|NOPERM|ERR)/.test(message)) return message;
-  return typeof code === 'string' ? code : message || undefined;
+  return codeOf(reason) ?? (message || undefined);
+}
+
+/** The socket's own word for what went wrong: ECONNREFUSED, ENOTFOUND … */
+function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
 }

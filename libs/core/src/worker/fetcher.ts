@@ -10,7 +10,7 @@ import type { ConsumerParts } from './worker-parts.js';
 const RETRY_PAUSE_MS = { first: 50, longest: 1000 };
 
 /** How often a read under way is told to end, until it has: the first word may come before it waits. */
-const INTERRUPT_EVERY_MS = 50;
+const INTERRUPT_EVERY_MS = 20;
 
 interface FetcherParts extends ConsumerParts {
   /** A queue was woken: look at what is due or was handed back. */
@@ -24,6 +24,7 @@ interface FetcherParts extends ConsumerParts {
 export class Fetcher implements Service {
   private loop: Promise<void> | undefined;
   private running = false;
+  private interrupting = false;
   private reading: ReadonlySet<QueueRunner> | undefined;
   private wake: (() => void) | undefined;
   private progressAt = monotonicMs();
@@ -48,20 +49,29 @@ export class Fetcher implements Service {
   async stop(): Promise<void> {
     this.running = false;
     this.wake?.();
-    const ended = this.loop ?? Promise.resolve();
-    const over = new AbortController();
-    void ended.then(() => over.abort());
-    while (!over.signal.aborted) {
-      await this.parts.broker.interruptFetch().catch(() => undefined);
-      await sleep(INTERRUPT_EVERY_MS, over.signal);
-    }
+    await Promise.all([this.loop, this.interrupt()]);
   }
 
   /** A queue has begun or ceased to wait. */
   changed(runner: QueueRunner): void {
     if (!this.reading) this.wake?.();
-    else if (runner.waits !== this.reading.has(runner))
-      void this.parts.broker.interruptFetch().catch(() => undefined);
+    else if (runner.waits !== this.reading.has(runner)) void this.interrupt();
+  }
+
+  /** Ends the read under way if it should wait for other queues than it does, or for none. */
+  private async interrupt(): Promise<void> {
+    if (this.interrupting) return;
+    this.interrupting = true;
+    const { reading } = this;
+    while (reading && this.reading === reading && this.isOutdated(reading)) {
+      await this.parts.broker.interruptFetch().catch(() => undefined);
+      await sleep(INTERRUPT_EVERY_MS);
+    }
+    this.interrupting = false;
+  }
+
+  private isOutdated(reading: ReadonlySet<QueueRunner>): boolean {
+    return !this.running || this.runners.some((runner) => runner.waits !== reading.has(runner));
   }
 
   private async run(): Promise<void> {

@@ -37,6 +37,8 @@ export class QueueRunner implements ExecutionObserver {
   readonly slots: number;
   /** The fetcher waits for this queue: fetching here as well would take entries for slots that are spoken for. */
   awaited = false;
+  /** Tasks handed back though their handler had started. */
+  released = 0;
   private readonly executor: Executor;
   private readonly settler: Settler;
   private readonly deadlines = new Deadlines<Execution>((execution) => this.expire(execution));
@@ -152,15 +154,11 @@ export class QueueRunner implements ExecutionObserver {
     }
   }
 
-  /** Hands back whatever has not ended; answers how many tasks that were. */
-  releaseAll(): number {
-    let released = 0;
+  /** Hands back whatever has not ended. */
+  releaseAll(): void {
     for (const execution of this.running) {
-      if (execution.decided) continue;
-      this.settle(execution, { kind: 'release' });
-      released += 1;
+      if (!execution.decided) this.settle(execution, { kind: 'release' });
     }
-    return released;
   }
 
   /** Resolves when every outcome decided so far is settled or given up. */
@@ -214,6 +212,7 @@ export class QueueRunner implements ExecutionObserver {
 
   private settle(execution: Execution, outcome: Outcome): void {
     execution.decided = true;
+    if (outcome.kind === 'release') this.released += 1;
     const { delivery, message } = execution;
     const runMs = monotonicMs() - execution.startedAt;
     this.settler.add(settlementOf(delivery, message, outcome, true), {

@@ -23,7 +23,7 @@ export interface StopReport {
   readonly drained: number;
   /** Tasks handed back unfinished; a peer starts them at once. */
   readonly released: number;
-  /** Handlers that had not ended when everything was over. */
+  /** Handlers that had not ended when everything was over, also those whose tasks were handed back. */
   readonly stuck: number;
   readonly tookMs: number;
 }
@@ -178,8 +178,9 @@ export class TaskWorker {
       () => this.activeTasks() === 0,
       () => Math.min(graceEnds, this.drainEnds + this.parts.options.worker.abortGraceMs),
     );
-    const released = this.runners.reduce((sum, runner) => sum + runner.releaseAll(), 0);
+    for (const runner of this.runners) runner.releaseAll();
     await this.sayGoodbye();
+    const released = this.runners.reduce((sum, runner) => sum + runner.released, 0);
     const stuck = this.runners.reduce((sum, runner) => sum + runner.active, 0);
     this.state = 'stopped';
     return {
