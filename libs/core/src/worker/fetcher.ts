@@ -62,8 +62,8 @@ export class Fetcher implements Service {
   private async interrupt(): Promise<void> {
     if (this.interrupting) return;
     this.interrupting = true;
-    const { reading } = this;
-    while (reading && this.reading === reading && this.isOutdated(reading)) {
+    const outdated = this.reading;
+    while (this.reading && this.reading === outdated && this.isOutdated(this.reading)) {
       await this.parts.broker.interruptFetch().catch(() => undefined);
       await sleep(INTERRUPT_EVERY_MS);
     }

@@ -1,0 +1,3 @@
+import { runSample } from './boot/run-sample.js';
+
+await runSample('worker');
