@@ -34,9 +34,13 @@ export class Fetcher implements Service {
     private readonly parts: FetcherParts,
   ) {}
 
-  /** Milliseconds since the loop last came round: more than a few blocking reads' worth means that it is stalled. */
+  /**
+   * Milliseconds for which nothing was read though something could have been: more than a few blocking reads' worth
+   * means that this worker is stalled, whatever it thinks of itself.
+   */
   get silentMs(): number {
-    return this.reading || !this.running ? monotonicMs() - this.progressAt : 0;
+    const couldRead = this.reading !== undefined || this.runners.some((runner) => runner.resting);
+    return this.running && couldRead ? monotonicMs() - this.progressAt : 0;
   }
 
   start(): void {
@@ -52,8 +56,9 @@ export class Fetcher implements Service {
     await Promise.all([this.loop, this.interrupt()]);
   }
 
-  /** A queue has begun or ceased to wait. */
+  /** A queue had an answer, or may have begun or ceased to wait. */
   changed(runner: QueueRunner): void {
+    this.progressAt = monotonicMs();
     if (!this.reading) this.wake?.();
     else if (runner.waits !== this.reading.has(runner)) void this.interrupt();
   }

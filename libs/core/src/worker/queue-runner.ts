@@ -85,6 +85,11 @@ export class QueueRunner implements ExecutionObserver {
     return !this.quietened && !this.fetchable && !this.settler.fetching && this.free > 0;
   }
 
+  /** Whether there are free slots and no call is under way that might fill them. */
+  get resting(): boolean {
+    return !this.quietened && this.free > 0 && !this.settler.busy;
+  }
+
   /** Whether a task is running that has outlived two deliveries: only one such may run at a time. */
   get hasSuspect(): boolean {
     for (const execution of this.running) if (crashesOf(execution.delivery) > 2) return true;

@@ -70,6 +70,11 @@ export class Settler {
     return this.fetches > 0;
   }
 
+  /** A call is under way, or about to be. */
+  get busy(): boolean {
+    return this.scheduled || this.underWay.size > 0;
+  }
+
   add(settlement: Settlement, notice?: Notice): void {
     this.waiting.push({ settlement, notice });
     this.pump();
