@@ -18,7 +18,7 @@ function fact(name: Fact['fact'], id: string, more: Partial<Fact> = {}): Fact {
  */
 function evidence(): { -readonly [K in keyof Evidence]: Evidence[K] } {
   return {
-    accepted: [...'abcdef'].map((id) => ({ id, queue: 'catalogue' })),
+    accepted: ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => ({ id, queue: 'catalogue' })),
     facts: [
       fact('started', 'a', { waitMs: 4 }),
       fact('completed', 'a'),
@@ -40,7 +40,7 @@ function evidence(): { -readonly [K in keyof Evidence]: Evidence[K] } {
       fact('completed', 'e', { pid: 300 }),
     ],
     killed: [{ pid: KILLED, slots: 2 }],
-    effects: new Map([...'abdef'].map((id) => [id, 1])),
+    effects: new Map(['a', 'b', 'd', 'e', 'f'].map((id) => [id, 1])),
     queues: [
       {
         queue: 'catalogue',
