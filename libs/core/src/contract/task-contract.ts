@@ -19,7 +19,6 @@ import {
  * }
  * ```
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled by the application
 export interface TaskTypes {}
 
 /** Exponential backoff with full jitter: the delay before attempt n+1 is uniform in [0, min(max, base·factorⁿ⁻¹)]. */
