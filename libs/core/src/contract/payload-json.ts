@@ -8,6 +8,12 @@ export interface PayloadLimits {
   readonly maxDepth: number;
 }
 
+/** Bytes that one unit of a JavaScript string takes in UTF-8 at most. */
+const MOST_BYTES_PER_UNIT = 3;
+
+/** Both words are rare in text, so the walk that looks for them as keys is too. `\u` may spell either. */
+const SUSPICIOUS = /__proto__|constructor|\\u/;
+
 /** Text or value of a payload, or what is wrong with it. */
 export type Checked<T> = { ok: true; value: T } | { ok: false; issue: PayloadIssue };
 
@@ -33,17 +39,21 @@ export function encodePayload(payload: unknown, limits: PayloadLimits): Checked<
  * a deep text would overflow the stack of whatever prints it later, a wide one would block the event loop.
  */
 export function decodePayload(text: string, limits: PayloadLimits): Checked<unknown> {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > limits.maxBytes) return tooLarge(bytes, limits);
-  if (depthExceeds(text, limits.maxDepth)) return wrong('', `is nested deeper than ${limits.maxDepth}`);
+  // Most texts are so short that they can be neither too large nor too deep: a level takes two brackets.
+  if (text.length * MOST_BYTES_PER_UNIT > limits.maxBytes) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes > limits.maxBytes) return tooLarge(bytes, limits);
+  }
+  if (text.length > limits.maxDepth * 2 && depthExceeds(text, limits.maxDepth)) {
+    return wrong('', `is nested deeper than ${limits.maxDepth}`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return wrong('', 'is not JSON');
   }
-  // Both words are rare in text, so the walk that looks for them as keys is too. `\u` may spell either.
-  if (text.includes('__proto__') || text.includes('constructor') || text.includes('\\u')) {
+  if (SUSPICIOUS.test(text)) {
     const poisoned = poisonedPath(value, '');
     if (poisoned !== undefined) return wrong(poisoned, 'is a key that is not allowed');
   }

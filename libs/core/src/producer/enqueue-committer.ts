@@ -15,7 +15,7 @@ const GROUP_SIZE = 200;
 const CHANNELS = 2;
 
 /**
- * When the only group under way is as large as this, half of its callers are answered in this turn of the event loop
+ * When a group is as large as this, and what else is under way is less than half of it, half of its callers are answered in this turn of the event loop
  * and half in the next. What they enqueue then leaves in two groups, so that Redis and this process work at the same
  * time instead of in turns.
  */
@@ -29,6 +29,7 @@ export class EnqueueCommitter {
   private readonly idle: EnqueueChannel[];
   private readonly waiting: PendingTask[] = [];
   private scheduled = false;
+  /** Tasks under way. */
   private sending = 0;
 
   constructor(
@@ -61,12 +62,12 @@ export class EnqueueCommitter {
   }
 
   private async send(channel: EnqueueChannel, group: readonly PendingTask[]): Promise<void> {
-    this.sending += 1;
+    this.sending += group.length;
     const answers = await channel.send(group.map((pending) => pending.task));
-    this.sending -= 1;
+    this.sending -= group.length;
     this.idle.push(channel);
-    const now =
-      group.length >= SPREAD_FROM && this.sending === 0 ? Math.ceil(group.length / 2) : group.length;
+    const alone = group.length >= SPREAD_FROM && this.sending < group.length / 2;
+    const now = alone ? Math.ceil(group.length / 2) : group.length;
     answer(group, answers, 0, now);
     if (now < group.length) setImmediate(() => answer(group, answers, now, group.length));
     this.flush();

@@ -119,7 +119,19 @@ export class TaskProducer {
     if (this.closed) throw new LifecycleError('the producer is closed');
     this.underWay += 1;
     try {
-      return await this.enqueueOne(target, payload, options);
+      const { queue, task, checked } = this.prepare(target, payload, options);
+      // Most payloads are checked at once; a promise is only waited for where a schema made one.
+      if (checked instanceof Promise) await checked;
+      const ensured = this.ensure(queue);
+      if (ensured !== undefined) await ensured;
+      let answer = await this.send(queue, task);
+      if (answer instanceof Error) throw answer;
+      if (answer.status === 'full') answer = await this.whenThereIsRoom(queue, task, options?.signal);
+      else if (this.fullFor.size > 0) this.fullFor.delete(queue);
+      const result: EnqueueResult = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
+      const { events } = this.parts;
+      if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, ...result });
+      return result;
     } finally {
       this.underWay -= 1;
       if (this.underWay === 0) this.whenIdle?.();
@@ -158,25 +170,6 @@ export class TaskProducer {
   async close(): Promise<void> {
     this.closed = true;
     if (this.underWay > 0) await new Promise<void>((resolve) => (this.whenIdle = resolve));
-  }
-
-  private async enqueueOne(
-    target: AnyContract | string,
-    payload: unknown,
-    options: (CallOptions & NamedTarget) | undefined,
-  ): Promise<EnqueueResult> {
-    const { queue, task, checked } = this.prepare(target, payload, options);
-    // Most payloads are checked at once; a promise is only waited for where a schema made one.
-    if (checked instanceof Promise) await checked;
-    const ensured = this.ensure(queue);
-    if (ensured !== undefined) await ensured;
-    let answer = await this.send(queue, task);
-    if (answer.status === 'full') answer = await this.whenThereIsRoom(queue, task, options?.signal);
-    else this.fullFor.delete(queue);
-    const result: EnqueueResult = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
-    const { events } = this.parts;
-    if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, ...result });
-    return result;
   }
 
   private prepare(
@@ -222,12 +215,8 @@ export class TaskProducer {
     return answer instanceof Promise ? answer.then(demand) : demand(answer);
   }
 
-  private async send(queue: string, task: NewTask): Promise<EnqueueAnswer> {
-    const answer = await new Promise<TaskOutcome>((settle) => {
-      this.committer(queue).add({ task, settle });
-    });
-    if (answer instanceof Error) throw answer;
-    return answer;
+  private send(queue: string, task: NewTask): Promise<TaskOutcome> {
+    return new Promise((settle) => this.committer(queue).add({ task, settle }));
   }
 
   /** The queue was full: gives up, or tries again until there is room, by the queue's policy. */
@@ -247,6 +236,7 @@ export class TaskProducer {
       await sleep(Math.min(left, pause * (0.5 + this.parts.random())), signal);
       signal?.throwIfAborted();
       const answer = await this.send(queue, task);
+      if (answer instanceof Error) throw answer;
       if (answer.status === 'full') continue;
       this.fullFor.delete(queue);
       return answer;

@@ -29,15 +29,9 @@ export function enqueueCall(keys: QueueKeys, group: EnqueueGroup): ScriptCall {
     const letter = LANE_LETTER[task.lane];
     const { due, idempotency, unique, ownId } = task;
     const complex = due !== undefined || idempotency !== undefined || unique !== undefined || ownId === true;
-    args.push(
-      complex ? letter.toUpperCase() : letter,
-      list.position(key),
-      field,
-      task.id,
-      task.type,
-      task.payload,
-      task.meta,
-    );
+    // One text instead of five: every argument costs this process more than it costs Redis to take it apart.
+    const mark = complex ? letter.toUpperCase() : letter;
+    args.push(`${mark} ${list.position(key)} ${field} ${task.id} ${task.type}`, task.payload, task.meta);
     if (!complex) continue;
     args.push(due === undefined ? '' : 'at' in due ? `=${due.at}` : `+${due.afterMs}`);
     if (idempotency)
@@ -105,7 +99,7 @@ function pushDone(
     if (high === '' || entryBefore(high, lease.entryId)) high = lease.entryId;
     if (!isPlainRemoval(outcome)) continue;
     const { key, field } = keys.index(outcome.id);
-    args.push(lease.entryId, lease.delivery, list.position(key), field);
+    args.push(`${lease.entryId} ${lease.delivery} ${list.position(key)} ${field}`);
     done.push(position);
   }
   args[headAt] = low;

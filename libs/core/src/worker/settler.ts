@@ -120,12 +120,13 @@ export class Settler {
 
   private flush(): void {
     const { length } = this.waiting;
-    const half = length >= 2 * SECOND_CALL_MIN ? Math.ceil(length / 2) : length;
+    const halves = this.underWay.size === 0 && length >= 2 * SECOND_CALL_MIN;
+    const share = halves ? Math.ceil(length / 2) : length;
     do {
       if (this.underWay.size > 0 && !this.mayCallAgain()) return;
       const { shares, urgent } = this.owner.want();
       if (this.waiting.length === 0 && !urgent) break;
-      void this.send(this.waiting.splice(0, Math.min(half, this.groupSize)), shares);
+      void this.send(this.waiting.splice(0, Math.min(share, this.groupSize)), shares);
     } while (this.waiting.length > 0);
     if (this.waiting.length === 0 && this.underWay.size === 0) this.tellFlushed();
   }

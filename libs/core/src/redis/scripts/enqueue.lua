@@ -4,7 +4,7 @@
 --       8.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 sequence of the group  2 ready tasks at which the queue is full (0: never)  3 ttl of the record, ms
 --       4 number of tasks, then per task:
---         lane (h n l; H N L when the seven below follow)  bucket  field  id  type  payload  meta
+--         lane (h n l; H N L when the seven below follow), bucket, field, id and type in one text  payload  meta
 --         due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
 --         unique key ('' or position)  ttl ms  own id (1: refuse when the index knows it)
 -- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full;
@@ -21,6 +21,7 @@ local LANE = { h = 1, n = 2, l = 3 }
 local count, max = tonumber(ARGV[4]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stamp = string.format('%d', now)
 
 local room = math.huge
 if max > 0 then
@@ -44,73 +45,73 @@ local function due_time(due)
   return at > now and at or nil
 end
 
-local function earlier(i, id)
-  local idempotency = ARGV[i + 8]
+local function earlier(i, id, bucket, field)
+  local idempotency = ARGV[i + 4]
   if idempotency ~= '' then
     local known = redis.call('GET', KEYS[tonumber(idempotency)])
     if known then
       local fingerprint, first = known:match('^(%S+) (.*)$')
-      return (fingerprint == ARGV[i + 9] and 'd' or 'c') .. first
+      return (fingerprint == ARGV[i + 5] and 'd' or 'c') .. first
     end
   end
-  local unique = ARGV[i + 11]
+  local unique = ARGV[i + 7]
   if unique ~= '' then
     local first = redis.call('GET', KEYS[tonumber(unique)])
     if first then return 'd' .. first end
   end
-  if ARGV[i + 13] == '1' then
-    if own[id] or redis.call('HEXISTS', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2]) == 1 then return 'd' .. id end
+  if ARGV[i + 9] == '1' then
+    if own[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
   end
 end
 
 local function remember(i, id, wait)
   own[id] = true
-  if ARGV[i + 8] ~= '' then
-    redis.call('SET', KEYS[tonumber(ARGV[i + 8])], ARGV[i + 9] .. ' ' .. id, 'PX', ARGV[i + 10])
+  if ARGV[i + 4] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[i + 4])], ARGV[i + 5] .. ' ' .. id, 'PX', ARGV[i + 6])
   end
-  if ARGV[i + 11] ~= '' then
-    redis.call('SET', KEYS[tonumber(ARGV[i + 11])], id, 'PX', string.format('%d', ARGV[i + 12] + wait))
+  if ARGV[i + 7] ~= '' then
+    redis.call('SET', KEYS[tonumber(ARGV[i + 7])], id, 'PX', string.format('%d', ARGV[i + 8] + wait))
   end
 end
 
-local function write(i, lane, id, at)
+local function write(lane, id, type, payload, meta, at)
   if not at then
-    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', ARGV[i + 4],
-      'payload', ARGV[i + 5], 'attempt', '1', 'enqueuedAt', string.format('%d', now), 'meta', ARGV[i + 6])
+    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type,
+      'payload', payload, 'attempt', '1', 'enqueuedAt', stamp, 'meta', meta)
     return lane .. entry
   end
   local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
   woken = woken or not head or at < tonumber(head)
-  redis.call('HSET', KEYS[5], id, lane .. '\n1\n' .. string.format('%d', now) .. '\n' .. ARGV[i + 4] .. '\n' .. ARGV[i + 6] .. '\n' .. ARGV[i + 5])
+  redis.call('HSET', KEYS[5], id, lane .. '\n1\n' .. stamp .. '\n' .. type .. '\n' .. meta .. '\n' .. payload)
   redis.call('ZADD', KEYS[4], string.format('%d', at), id)
   return 's'
 end
 
 local answers, i = {}, 5
 for task = 1, count do
-  local kind, id = ARGV[i], ARGV[i + 3]
+  local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
   local lane = kind:lower()
   local complex = kind ~= lane
-  local answer = complex and earlier(i, id)
-  local at = complex and due_time(ARGV[i + 7])
+  bucket = tonumber(bucket)
+  local answer = complex and earlier(i, id, bucket, field)
+  local at = complex and due_time(ARGV[i + 3])
   if not answer and not at then
     if room < 1 then answer = 'f' else room = room - 1 end
   end
   if not answer then
-    local place = write(i, lane, id, at)
+    local place = write(lane, id, type, ARGV[i + 1], ARGV[i + 2], at)
     if complex then remember(i, id, at and at - now or 0) end
-    local bucket = tonumber(ARGV[i + 1])
     local fields = places[bucket]
     if not fields then
       fields = {}
       places[bucket] = fields
     end
-    fields[#fields + 1] = ARGV[i + 2]
+    fields[#fields + 1] = field
     fields[#fields + 1] = place
     answer = 'a'
   end
   answers[task] = answer
-  i = i + (complex and 14 or 7)
+  i = i + (complex and 10 or 3)
 end
 
 for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end

@@ -4,7 +4,7 @@
 --       8.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 consumer  2 lease, ms  3 entries wanted in all  4-6 wanted of each lane first
 --       then per lane: lowest and highest entry settled ('' when none), number of them, number of entries done,
---         and per entry done: entry  delivery  bucket  field
+--         and per entry done: entry, delivery, bucket and field in one text
 --       then the number of other outcomes, and per outcome:
 --         op  position  lane (1-3)  entry  delivery  bucket  field  number of what follows, and
 --         remove:   unique key
@@ -66,17 +66,18 @@ for lane = 1, 3 do
   survey(lane, low, high, settled)
   local entries, places = {}, {}
   for _ = 1, done do
-    if holds(position, lane, ARGV[i], ARGV[i + 1]) then
-      entries[#entries + 1] = ARGV[i]
-      local fields = places[ARGV[i + 2]]
+    local entry, delivery, bucket, field = ARGV[i]:match('^(%S+) (%d+) (%d+) (%S+)$')
+    if holds(position, lane, entry, delivery) then
+      entries[#entries + 1] = entry
+      local fields = places[bucket]
       if not fields then
         fields = {}
-        places[ARGV[i + 2]] = fields
+        places[bucket] = fields
       end
-      fields[#fields + 1] = ARGV[i + 3]
+      fields[#fields + 1] = field
     end
     position = position + 1
-    i = i + 4
+    i = i + 1
   end
   if #entries > 0 then
     remove(lane, entries)
