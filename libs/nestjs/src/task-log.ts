@@ -21,7 +21,7 @@ export function logTasks(events: TaskEvents, logger: NestLoggerAdapter): void {
     logger.warn(`${named(task)} failed: ${told(task.error)}; next attempt in ${seconds(task.delayMs)}`),
   );
   events.on('task.dead', (task) => {
-    const error = task.error === undefined ? '' : `: ${told(task.error)}`;
+    const error = task.error === undefined || says(task.error, task.detail) ? '' : `: ${told(task.error)}`;
     logger.error(`${named(task)} is dead (${task.reason}: ${task.detail})${error}`, stackOf(task.error));
   });
   events.on('task.malformed', ({ queue, entryId, detail }) =>
@@ -56,6 +56,11 @@ function told(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : `thrown ${typeof error}`;
   const line = text.replaceAll(/\s+/g, ' ');
   return line.length <= 500 ? line : `${line.slice(0, 499)}…`;
+}
+
+/** Whether the detail (which may be cut) is the error's own message already. */
+function says(error: unknown, detail: string): boolean {
+  return error instanceof Error && error.message.startsWith(detail.replace(/…$/, ''));
 }
 
 function stackOf(error: unknown): string | undefined {

@@ -303,6 +303,7 @@ export interface QueueCounts {
   readonly active: number;
   readonly scheduled: number;
   readonly dead: number;
+  /** Consumers that were given entries. Redis 7.0 does not know of one that has only waited so far. */
   readonly consumers: number;
   /** Age of the oldest ready task, in milliseconds; `undefined` when none is ready. */
   readonly oldestReadyMs: number | undefined;
