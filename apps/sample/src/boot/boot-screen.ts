@@ -13,6 +13,8 @@ const SYSTEM_FAILURES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there: stop it, or set TASKQ_HTTP_PORT (0 takes any free port)',
   EADDRNOTAVAIL: 'this machine has no such address: correct http.host (TASKQ_HTTP_HOST)',
   EACCES: 'this user may not: choose another port (TASKQ_HTTP_PORT) or folder (TASKQ_DATA_FOLDER)',
+  EEXIST: 'the data folder is a file: set TASKQ_DATA_FOLDER to a folder that can be written to',
+  ENOTDIR: 'the data folder lies in a file: set TASKQ_DATA_FOLDER to a folder that can be written to',
   EROFS: 'the file system is read-only: set TASKQ_DATA_FOLDER to a folder that can be written to',
 };
 

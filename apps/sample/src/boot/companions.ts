@@ -1,11 +1,13 @@
 import { type Role, serves } from '../config/role.js';
-import { loadSampleConfig } from '../config/sample-config.js';
+import { type ConfigSources, loadSampleConfig } from '../config/sample-config.js';
 import type { Delivery } from '../demo/webhook-receiver.js';
 
 /** What `--dev` brings along. */
 export interface Companions {
   /** The environment, with the Redis that was started. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Where the settings came from, without what was brought along. */
+  readonly sources: ConfigSources;
   /** Where a receiver of webhooks listens, if one was started. */
   readonly receiverUrl: string | undefined;
   stop(): Promise<void>;
@@ -25,6 +27,7 @@ export async function startCompanions(role: Role | undefined): Promise<Companion
   const { WebhookReceiver } = await import('../demo/webhook-receiver.js');
   const receiver = serves(role ?? config.role) ? await WebhookReceiver.start(1, sayDelivery) : undefined;
   return {
+    sources: config.sources,
     environment: redis ? { ...process.env, REDIS_URL: redis.url } : process.env,
     receiverUrl: receiver?.url,
     stop: async () => {

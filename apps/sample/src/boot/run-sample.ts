@@ -1,4 +1,6 @@
+import { ConsoleLogger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { TaskQueue } from '@taskq/nestjs';
 import { type Role, serves } from '../config/role.js';
 import { loadSampleConfig, type SampleConfig } from '../config/sample-config.js';
 import { bootScreen } from './boot-screen.js';
@@ -20,11 +22,14 @@ export async function runSample(role?: Role, args: readonly string[] = process.a
   let companions: Companions | undefined;
   try {
     companions = args.includes('--dev') ? await startCompanions(role) : undefined;
-    const config = withRole(loadSampleConfig(companions?.environment), role);
-    const app = await createSample(config);
+    const config = { ...loadSampleConfig(companions?.environment), ...(role && { role }) };
+    const app = await createSample(config, new ConsoleLogger({ colors: Boolean(process.stdout.isTTY) }));
     const url = await listen(app, config);
     app.flushLogs();
-    console.log(welcome(config, url, companions?.receiverUrl));
+    const { server, target } = app.get(TaskQueue, { strict: false }).broker;
+    const redis = `${server.product} ${server.version} (${server.mode}) at ${target}`;
+    const { sources = config.sources, receiverUrl } = companions ?? {};
+    console.log(welcome({ ...config, sources }, { url, redis, receiverUrl }));
     process.send?.({ listening: url } satisfies Listening);
     endWithParent();
   } catch (error) {
@@ -33,10 +38,6 @@ export async function runSample(role?: Role, args: readonly string[] = process.a
     // Whatever was opened before it failed must not keep the process.
     process.exit(1);
   }
-}
-
-function withRole(config: SampleConfig, role: Role | undefined): SampleConfig {
-  return role === undefined ? config : { ...config, role };
 }
 
 async function listen(app: NestExpressApplication, { role, http }: SampleConfig): Promise<string> {

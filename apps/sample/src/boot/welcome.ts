@@ -4,15 +4,23 @@ import { paint } from '../terminal/paint.js';
 
 const ROLES = { producer: 'the API', worker: 'a worker', both: 'the API and a worker' };
 
-/** What to print when the sample is up: where it is, what it was told, and what to try next. */
-export function welcome(config: SampleConfig, url: string, receiverUrl: string | undefined): string {
-  const { role, sources } = config;
+/** Where everything is. */
+export interface Whereabouts {
+  readonly url: string;
+  /** Product, version, mode and place of the Redis that was reached. */
+  readonly redis: string;
+  readonly receiverUrl: string | undefined;
+}
+
+/** What to print when the sample is up: where it is, what it reached, what it was told, and what to try next. */
+export function welcome({ role, sources }: SampleConfig, { url, redis, receiverUrl }: Whereabouts): string {
   const settings = [sources.file ?? 'defaults', ...sources.variables].join(' + ');
   return [
     '',
     `  ${paint(['green', 'bold'], `The sample is up: ${ROLES[role]}`)}`,
     '',
-    `    ${works(role) && !serves(role) ? 'health' : 'HTTP'}      ${url}`,
+    `    ${serves(role) ? 'HTTP  ' : 'health'}    ${url}`,
+    `    Redis     ${redis}`,
     `    settings  ${settings}`,
     ...(receiverUrl ? [`    receiver  ${receiverUrl} (fails a fifth of the time, acts once per key)`] : []),
     '',

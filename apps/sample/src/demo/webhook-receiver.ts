@@ -10,7 +10,8 @@ export const SLOW_EVENT = 'report.requested';
 
 /** How often it fails, of 1. */
 const SHARES = { broken: 0.2, busy: 0.04, mute: 0.04 };
-const SLOW_MS = 1200;
+/** Far longer than a worker of the demo takes to end, and less than it waits for an answer. */
+const SLOW_MS = 2500;
 const BODY_LIMIT = 10_000;
 
 /** What it did with one delivery. */
@@ -88,12 +89,10 @@ export class WebhookReceiver {
   private decide(event: string, id: string, key: string, nth: number): Reception {
     if (event === REFUSED_EVENT) return 'refused';
     if (this.taken.has(key)) return 'repeated';
-    const chance = chanceOf(`${this.seed} ${id} ${nth}`);
-    if (chance < SHARES.broken) return 'broken';
-    if (chance < SHARES.broken + SHARES.busy) return 'busy';
-    // It acts, and its answer is lost: the sender must ask again, and must not be understood as a second event.
-    this.taken.add(key);
-    return chance < SHARES.broken + SHARES.busy + SHARES.mute ? 'mute' : 'taken';
+    const fate = fateOf(this.seed, id, nth);
+    // Mute: it acts, and its answer is lost. The sender must ask again, and must not be taken for a second event.
+    if (fate === 'taken' || fate === 'mute') this.taken.add(key);
+    return fate;
   }
 }
 
@@ -117,9 +116,12 @@ function answer(response: ServerResponse, reception: Reception): void {
   }
 }
 
-/** A number in [0, 1) that the text alone decides. */
-function chanceOf(text: string): number {
-  return createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32;
+/** What becomes of the `nth` delivery about `id`: decided by these and the seed alone. */
+export function fateOf(seed: number, id: string, nth: number): 'broken' | 'busy' | 'mute' | 'taken' {
+  const chance = createHash('sha256').update(`${seed} ${id} ${nth}`).digest().readUInt32BE(0) / 2 ** 32;
+  if (chance < SHARES.broken) return 'broken';
+  if (chance < SHARES.broken + SHARES.busy) return 'busy';
+  return chance < SHARES.broken + SHARES.busy + SHARES.mute ? 'mute' : 'taken';
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
