@@ -21,6 +21,9 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/libs ./libs
 COPY --from=build /app/apps/sample/package.json ./apps/sample/
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/config ./config
+# Where films and thumbnails go; a volume mounted here keeps the owner.
+RUN mkdir /data && chown node:node /data
 USER node
 EXPOSE 3000
 # Node runs as PID 1 and handles SIGTERM itself: no shell, no npm in between.

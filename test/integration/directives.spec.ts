@@ -64,7 +64,7 @@ it('discard drops the task for good and says why', async () => {
   const [fact] = await facts.until('task.discarded', { id });
 
   expect(fact).toMatchObject({ reason: 'the order was cancelled', attempt: 1 });
-  expect(facts.story(id)).toEqual(['task.enqueued', 'task.started', 'task.discarded']);
+  expect(facts.story(id)).toEqual(['task.started', 'task.discarded']);
   expect(await engine.inspector.find(QUEUE, id)).toBeUndefined();
   expect(await engine.inspector.counts(QUEUE)).toMatchObject({ active: 0, scheduled: 0, dead: 0 });
 });

@@ -74,6 +74,8 @@ export class Facts {
 
   /** Names of all facts about one task, in order. */
   story(id: string): TaskEventName[] {
-    return this.heard.filter((entry) => entry.fact.id === id).map((entry) => entry.name);
+    // Its producer hears that it is accepted when the reply comes, which may be after a worker has started it.
+    const told = this.heard.filter(({ fact, name }) => fact.id === id && name !== 'task.enqueued');
+    return told.map((entry) => entry.name);
   }
 }

@@ -146,7 +146,7 @@ describe('a zombie', () => {
 
     expect(await engine.inspector.find(QUEUE, id)).toMatchObject({ state: 'active', worker: 'other' });
     expect(await engine.inspector.counts(QUEUE)).toMatchObject({ dead: 0, scheduled: 0, active: 1 });
-    expect(facts.story(id)).toEqual(['task.enqueued', 'task.started', 'task.stale']);
+    expect(facts.story(id)).toEqual(['task.started', 'task.stale']);
   });
 });
 

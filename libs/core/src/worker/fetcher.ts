@@ -24,7 +24,8 @@ interface FetcherParts extends ConsumerParts {
 export class Fetcher implements Service {
   private loop: Promise<void> | undefined;
   private running = false;
-  private interrupting = false;
+  /** Cuts the pause between two words short. */
+  private interrupting: AbortController | undefined;
   private reading: ReadonlySet<QueueRunner> | undefined;
   private wake: (() => void) | undefined;
   private progressAt = monotonicMs();
@@ -63,16 +64,21 @@ export class Fetcher implements Service {
     else if (runner.waits !== this.reading.has(runner)) void this.interrupt();
   }
 
-  /** Ends the read under way if it should wait for other queues than it does, or for none. */
+  /**
+   * Ends the read under way if it should wait for other queues than it does, or for none. The word is repeated, since
+   * the first may come before Redis has begun to wait; and the next read may be outdated just as soon.
+   */
   private async interrupt(): Promise<void> {
-    if (this.interrupting) return;
-    this.interrupting = true;
-    const outdated = this.reading;
-    while (this.reading && this.reading === outdated && this.isOutdated(this.reading)) {
-      await this.parts.broker.interruptFetch().catch(() => undefined);
-      await sleep(INTERRUPT_EVERY_MS);
+    if (this.interrupting) {
+      this.interrupting.abort();
+      return;
     }
-    this.interrupting = false;
+    while (this.reading && this.isOutdated(this.reading)) {
+      this.interrupting = new AbortController();
+      await this.parts.broker.interruptFetch().catch(() => undefined);
+      await sleep(INTERRUPT_EVERY_MS, this.interrupting.signal);
+    }
+    this.interrupting = undefined;
   }
 
   private isOutdated(reading: ReadonlySet<QueueRunner>): boolean {
