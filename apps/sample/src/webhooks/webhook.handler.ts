@@ -20,19 +20,33 @@ export class WebhookHandler {
     if (!response.ok) throw failureOf(response.status, response.headers.get('retry-after'), Date.now());
   }
 
-  private post({ url, event, id }: WebhookDto, context: TaskContext): Promise<Response> {
-    return fetch(url, {
-      method: 'POST',
-      redirect: 'manual', // a redirect would lead past the list of hosts
-      headers: {
-        'content-type': 'application/json',
-        // The same for every attempt: a receiver that has seen it need not act again.
-        'idempotency-key': context.id,
-        'x-attempt': String(context.attempt),
-      },
-      body: JSON.stringify({ event, id }),
-      // Ends the request when the receiver hangs, and at once when the task must stop.
-      signal: AbortSignal.any([context.signal, AbortSignal.timeout(this.targets.requestTimeoutMs)]),
-    });
+  /** Ends the request when the receiver hangs, and at once when the task must stop. */
+  private async post({ url, event, id }: WebhookDto, context: TaskContext): Promise<Response> {
+    // Not AbortSignal.any(): on Node 20 a timeout signal inside it may be collected, and then it never fires.
+    const ending = new AbortController();
+    const stop = (): void => ending.abort(context.signal.reason);
+    context.signal.addEventListener('abort', stop, { once: true });
+    const { requestTimeoutMs } = this.targets;
+    const timeout = setTimeout(
+      () => ending.abort(new DOMException(`no answer within ${requestTimeoutMs} ms`, 'TimeoutError')),
+      requestTimeoutMs,
+    );
+    try {
+      return await fetch(url, {
+        method: 'POST',
+        redirect: 'manual', // a redirect would lead past the list of hosts
+        headers: {
+          'content-type': 'application/json',
+          // The same for every attempt: a receiver that has seen it need not act again.
+          'idempotency-key': context.id,
+          'x-attempt': String(context.attempt),
+        },
+        body: JSON.stringify({ event, id }),
+        signal: ending.signal,
+      });
+    } finally {
+      clearTimeout(timeout);
+      context.signal.removeEventListener('abort', stop);
+    }
   }
 }
