@@ -3,15 +3,39 @@ export type {
   ConsumerInfo,
   DeadLetter,
   DeadLetterRef,
+  Delivery,
+  EnqueueAnswer,
+  EnqueueGroup,
+  EnqueueReply,
+  FetchAnswer,
+  FetchRequest,
+  GroupRef,
+  LaneQuota,
+  Lease,
+  NewTask,
+  PromoteAnswer,
+  PromoteRequest,
   QueueCounts,
+  ReclaimAnswer,
+  ReclaimCursor,
+  ReclaimRequest,
   ScheduledTask,
+  SettleAnswer,
+  Settlement,
+  SettleRequest,
+  StoredTask,
   TaskPlace,
+  WakeReason,
 } from './broker/broker.js';
+export type { GuardRequest, LeaseGuard } from './broker/lease-guard.js';
+export type { DataLoss, LostRange } from './contract/data-loss.js';
+export { type Durability, durabilityName } from './contract/durability.js';
 export { type Duration, durationMs, formatDuration } from './contract/duration.js';
 export {
   BrokerError,
   BrokerTimeoutError,
   ConfigurationError,
+  DurabilityUnavailableError,
   EnqueueManyError,
   EnqueueOutcomeUnknownError,
   HandlerRegistrationError,
@@ -63,11 +87,11 @@ export {
   type LimitOptions,
   type ProducerOptions,
   type QueueOptions,
-  type RedisOptions,
   type ResolvedEngineOptions,
   resolveEngineOptions,
   type WorkerOptions,
 } from './policy/engine-options.js';
+export type { RedisOptions } from './policy/redis-options.js';
 export { group, oneOf, type OptionField, type OptionFields } from './policy/option-check.js';
 export type { DeadLetterReason } from './policy/outcome.js';
 export { type EnqueueOptions, resolveContractOptions } from './policy/task-options.js';
@@ -81,8 +105,10 @@ export {
 } from './producer/task-producer.js';
 export { RedisBroker } from './redis/redis-broker.js';
 export type { ServerFacts } from './redis/server-check.js';
+export { type CancelTimer, type Clock, systemClock } from './runtime/clock.js';
 export { type Logger, silentLogger } from './runtime/logger.js';
 export { TaskQueue, type TaskQueueParts } from './task-queue.js';
+export { type KnownLoss, LossRecord } from './telemetry/loss-record.js';
 export { type TaskEventMap, type TaskEventName, TaskEvents, type TaskFact } from './telemetry/task-events.js';
 export { type HandlerDefinition, HandlerRegistry } from './worker/handler-registry.js';
 export { type StopOptions, type StopReport, TaskWorker, type WorkerStatus } from './worker/task-worker.js';

@@ -1,3 +1,4 @@
+import type { Broker } from './broker/broker.js';
 import { ConfigurationError } from './contract/errors.js';
 import { PayloadParsers } from './contract/payload-parsers.js';
 import type { PayloadClassParser } from './contract/payload-schema.js';
@@ -11,7 +12,9 @@ import {
 } from './policy/engine-options.js';
 import { TaskProducer } from './producer/task-producer.js';
 import { RedisBroker } from './redis/redis-broker.js';
+import { type Clock, systemClock } from './runtime/clock.js';
 import { type Logger, silentLogger } from './runtime/logger.js';
+import { LossRecord } from './telemetry/loss-record.js';
 import { TaskEvents } from './telemetry/task-events.js';
 import type { HandlerRegistry } from './worker/handler-registry.js';
 import { TaskWorker } from './worker/task-worker.js';
@@ -24,25 +27,40 @@ export interface TaskQueueParts {
   classParser?: PayloadClassParser;
   /** Uniform in [0, 1): jitter. @default Math.random */
   random?: () => number;
+  /** Steady clock and timers. @default the machine's */
+  clock?: Clock;
 }
 
 /** An engine: one Redis, one producer, one inspector, and workers as you ask for them. */
-export class TaskQueue {
+export class TaskQueue<Store extends Broker = RedisBroker> {
   readonly producer: TaskProducer;
   readonly inspector: Inspector;
+  /** What Redis is known to have lost so far. */
+  readonly losses: LossRecord;
+  private readonly logger: Logger;
+  private readonly parsers: PayloadParsers;
+  private readonly clock: Clock;
+  private readonly random: () => number;
 
   private constructor(
     /** The broker; `broker.client` is its Redis connection for your own use. */
-    readonly broker: RedisBroker,
+    readonly broker: Store,
     readonly options: ResolvedEngineOptions,
     readonly events: TaskEvents,
-    private readonly logger: Logger,
-    private readonly parsers: PayloadParsers,
-    private readonly random: () => number,
+    parts: TaskQueueParts,
   ) {
-    this.producer = new TaskProducer({ broker, options, events, parsers, random });
+    this.logger = parts.logger ?? silentLogger;
+    this.parsers = new PayloadParsers(parts.classParser);
+    this.clock = parts.clock ?? systemClock;
+    this.random = parts.random ?? Math.random;
+    this.losses = new LossRecord(events);
+    const { parsers, clock, random } = this;
+    this.producer = new TaskProducer({ broker, options, events, clock, parsers, random });
     this.inspector = new Inspector(broker);
     broker.onReconnect((link) => events.emit('broker.reconnected', { link }));
+    broker.onDataLoss((loss) =>
+      events.emit('data.lost', { ...loss, seenBy: 'connection', reoffered: 0, forgotten: 0 }),
+    );
   }
 
   /**
@@ -51,11 +69,27 @@ export class TaskQueue {
    * @throws RedisUnusableError when Redis cannot be reached or would lose tasks
    */
   static async open(options: EngineOptions = {}, parts: TaskQueueParts = {}): Promise<TaskQueue> {
-    const { logger = silentLogger, random = Math.random, classParser } = parts;
+    const { logger = silentLogger, random = Math.random } = parts;
     const resolved = resolveEngineOptions(options);
     const broker = await RedisBroker.connect(resolved, { random, warn: (message) => logger.warn(message) });
-    const events = new TaskEvents((message) => logger.error(message));
-    return new TaskQueue(broker, resolved, events, logger, new PayloadParsers(classParser), random);
+    return new TaskQueue(broker, resolved, eventsFor(logger), parts);
+  }
+
+  /**
+   * An engine over a broker of your own: one in memory, or one that stands in front of another. `close` closes it.
+   * @throws ConfigurationError naming every wrong option
+   */
+  static over<Store extends Broker>(
+    broker: Store,
+    options: EngineOptions = {},
+    parts: TaskQueueParts = {},
+  ): TaskQueue<Store> {
+    return new TaskQueue(
+      broker,
+      resolveEngineOptions(options),
+      eventsFor(parts.logger ?? silentLogger),
+      parts,
+    );
   }
 
   /**
@@ -74,8 +108,8 @@ export class TaskQueue {
 
   /** A worker for the handlers of a registry; start it when the application is ready. */
   createWorker(registry: HandlerRegistry): TaskWorker {
-    const { broker, options, events, logger, parsers, random } = this;
-    return new TaskWorker({ broker, options, events, logger, parsers, random, registry });
+    const { broker, options, events, logger, parsers, clock, random } = this;
+    return new TaskWorker({ broker, options, events, logger, clock, parsers, random, registry });
   }
 
   /** Waits for enqueues under way, then closes every connection. Stop workers first. */
@@ -83,4 +117,8 @@ export class TaskQueue {
     await this.producer.close();
     await this.broker.close();
   }
+}
+
+function eventsFor(logger: Logger): TaskEvents {
+  return new TaskEvents((message) => logger.error(message));
 }

@@ -62,5 +62,6 @@ const KNOWN: OptionFields<Required<{ [K in keyof TaskHandlerOptions]: unknown }>
   maxAttempts: any,
   timeout: any,
   backoff: any,
+  durability: any,
   retryDelay: any,
 };

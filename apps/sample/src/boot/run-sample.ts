@@ -26,7 +26,7 @@ export async function runSample(role?: Role, args: readonly string[] = process.a
     const app = await createSample(config, new ConsoleLogger({ colors: Boolean(process.stdout.isTTY) }));
     const url = await listen(app, config);
     app.flushLogs();
-    const { server, target } = app.get(TaskQueue, { strict: false }).broker;
+    const { server, target } = app.get<TaskQueue>(TaskQueue, { strict: false }).broker;
     const redis = `${server.product} ${server.version} (${server.mode}) at ${target}`;
     const { sources = config.sources, receiverUrl } = companions ?? {};
     console.log(welcome({ ...config, sources }, { url, redis, receiverUrl }));

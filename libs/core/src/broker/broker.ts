@@ -1,4 +1,10 @@
+import type { Durability } from '../contract/durability.js';
 import type { Lane } from '../contract/lane.js';
+import type { DataLoss } from '../contract/data-loss.js';
+import type { Lease } from './lease.js';
+import type { GuardRequest, LeaseGuard } from './lease-guard.js';
+
+export type { Lease } from './lease.js';
 
 /**
  * The port between the engine and where tasks are kept: one method per verb. Every change is atomic, fenced by owner
@@ -8,14 +14,33 @@ export interface Broker {
   /** The broker's clock as last heard of; for measuring and records, never for decisions about leases. */
   now(): number;
 
-  /** Opens what a worker needs beyond a producer, so that none of its passes begins by waiting for a link. */
-  openForWork(): Promise<void>;
+  /** Opens what a worker of these queues needs beyond a producer, so that none of its passes begins by waiting. */
+  openForWork(queues: readonly string[]): Promise<void>;
 
-  /** Makes the queue's streams and groups when they are missing, and answers whether any was. Never deletes. */
+  /**
+   * Makes the queue's streams and groups when they are missing, and answers whether any was. Never deletes.
+   * Rejects when a key of the queue holds something else, before anything is made.
+   */
   ensureQueue(queue: string): Promise<boolean>;
 
-  /** Accepts a group of tasks, all in one step. Sending the same group again changes nothing and answers the same. */
-  enqueue(group: EnqueueGroup): Promise<readonly EnqueueAnswer[]>;
+  /**
+   * Accepts a group of tasks, all in one step. Sending the same group again changes nothing and answers the same.
+   * Rejects before anything is written when the durability cannot be had, and with a timeout when it was not reached
+   * in time: then the group may be written, and sending it again goes on waiting.
+   */
+  enqueue(group: EnqueueGroup): Promise<EnqueueReply>;
+
+  /**
+   * Says what became of a group whose answer was lost: one answer per task, or nothing when it was not applied. Then it
+   * never will be.
+   */
+  resolveGroup(group: GroupRef): Promise<readonly EnqueueAnswer[] | undefined>;
+
+  /**
+   * Splits queues by what one `fetch` can wait for: each part is waited for by itself, at the same time as the
+   * others.
+   */
+  fetchGroups(queues: readonly string[]): Promise<readonly (readonly string[])[]>;
 
   /**
    * Waits for entries in any of the queues, up to `blockMs`. Entries it answers are leased to `consumer`.
@@ -23,8 +48,11 @@ export interface Broker {
    */
   fetch(request: FetchRequest): Promise<FetchAnswer>;
 
-  /** Ends a `fetch` that waits, which then answers what it has: usually nothing. */
-  interruptFetch(): Promise<void>;
+  /** Ends the `fetch` of this part that waits, which then answers what it has: usually nothing. */
+  interruptFetch(part?: string): Promise<void>;
+
+  /** Nobody will `fetch` this part any more: what it held is let go. */
+  endFetch(part?: string): Promise<void>;
 
   /** Applies outcomes of delivered tasks, then leases up to `want` more entries, in one step. */
   settle(request: SettleRequest): Promise<SettleAnswer>;
@@ -67,24 +95,59 @@ export interface Broker {
 
   /**
    * Calls `listener` each time a link has come back after it was lost, before anything is sent on it, with the name
-   * of the link; answers how to stop that.
+   * of the link (`commands`, `blocking`, `maintenance` …) and for how long nothing at all was heard from where it
+   * leads, in milliseconds: little means that only the link was lost, infinity that it leads elsewhere now; and, where
+   * that is known, for how long nobody was there: an idle link hears nothing, and is not away. Answers how to stop that.
    */
-  onReconnect(listener: (link: string) => void): () => void;
+  onReconnect(listener: (link: string, silentMs: number, awayMs?: number) => void): () => void;
+
+  /**
+   * Calls `listener` when the broker finds that it holds less than it did: after a restart, a failover, a restore or
+   * a flush. Answers how to stop that. What each producer lost, `enqueue` tells it.
+   */
+  onDataLoss(listener: (loss: DataLoss) => void): () => void;
+
+  /**
+   * Keeps the leases on a board alive while this process cannot: from a thread that a busy event loop does not hold
+   * up. Answers nothing where that is not possible, or not needed.
+   */
+  guardLeases(request: GuardRequest): LeaseGuard | undefined;
 
   /** Closes every link this broker opened. Calls under way are rejected. */
   close(): Promise<void>;
 }
 
-/** Tasks of one turn of one producer, for one queue. */
-export interface EnqueueGroup {
+/** What names a group of tasks. */
+export interface GroupRef {
   readonly queue: string;
   /** Who sends: at most one group of a channel is under way. Same channel and sequence = the same group. */
   readonly channel: string;
   /** Grows by one with each group of the channel. */
   readonly sequence: number;
+  /** How far the group must have got before anything is said of it. @default 'accepted' */
+  readonly durability?: Durability;
+}
+
+/** Tasks of one turn of one producer, for one queue. */
+export interface EnqueueGroup extends GroupRef {
+  /** The channel's last group that was answered and must still be known; 0 for none. */
+  readonly after: number;
   /** Ready tasks at which the queue is full; 0 for no limit. */
   readonly maxReady: number;
+  readonly durability: Durability;
+  /** None at all is a fair group: it asks whether `after` is still known. */
   readonly tasks: readonly NewTask[];
+}
+
+/** What became of a group. */
+export interface EnqueueReply {
+  /** One per task, in order. */
+  readonly answers: readonly EnqueueAnswer[];
+  /**
+   * The last group of the channel that the broker knew, when that was an earlier one than `after`: those in between
+   * were answered and are gone. The group itself was applied nevertheless.
+   */
+  readonly lostAfter: number | undefined;
 }
 
 /** A task about to be enqueued, encoded. */
@@ -110,16 +173,15 @@ export type EnqueueAnswer =
   | { readonly status: 'duplicate' | 'conflict'; readonly id: string }
   | { readonly status: 'full' };
 
-/** What identifies a delivery: the entry, and how often it has been delivered. */
-export interface Lease {
-  readonly lane: Lane;
-  readonly entryId: string;
-  readonly delivery: number;
-}
-
 /** An entry leased to a consumer. */
 export interface Delivery extends Lease {
   readonly queue: string;
+  /**
+   * Grows whenever delivery counts may begin anew, since the broker may have forgotten some (a restart, a failover, a
+   * group made again): below 2³¹. Of two deliveries of an entry the later has the greater era, or the same and the
+   * greater count.
+   */
+  readonly era: number;
   /** Names and values in turn. */
   readonly fields: readonly string[];
   /** Consumer that held it before, when it was reclaimed. */
@@ -129,8 +191,11 @@ export interface Delivery extends Lease {
 export interface FetchRequest {
   readonly consumer: string;
   readonly blockMs: number;
+  /** Names who reads: one `fetch` of a name at a time, each waits by itself. @default '' */
+  readonly part?: string;
   /** At most this many entries per lane of each queue. */
   readonly count: number;
+  /** All of one part of `fetchGroups`. */
   readonly queues: readonly string[];
 }
 
@@ -259,7 +324,7 @@ export interface ReclaimAnswer {
   readonly deliveries: readonly Delivery[];
   /** Where to go on, when the sweep is not at its end. */
   readonly cursor: ReclaimCursor | undefined;
-  /** Entries seen that could be taken but were not: over the limit, or suspects. */
+  /** Entries seen that could be taken but were not, since they were over the limit. */
   readonly left: number;
 }
 

@@ -22,6 +22,7 @@ function oneOfEach(from: typeof mine): [name: keyof typeof mine, error: mine.Tas
     ['EnqueueManyError', new from.EnqueueManyError([new from.TaskqError('m')])],
     ['BrokerError', new from.BrokerError('OOM', 'm')],
     ['BrokerTimeoutError', new from.BrokerTimeoutError('TIMEOUT', 'm')],
+    ['DurabilityUnavailableError', new from.DurabilityUnavailableError('durable', 'why', 'fix')],
     ['RedisUnusableError', new from.RedisUnusableError('m')],
     ['HandlerRegistrationError', new from.HandlerRegistrationError('m')],
     ['LifecycleError', new from.LifecycleError('m')],
@@ -59,6 +60,7 @@ describe('every error', () => {
   it('is an instance of its own class and its bases alone, also across a duplicated package', () => {
     const bases: Partial<Record<keyof typeof mine, string[]>> = {
       BrokerTimeoutError: ['BrokerError'],
+      DurabilityUnavailableError: ['BrokerError'],
       EnqueueManyError: [],
     };
     const wrong: string[] = [];
@@ -165,11 +167,19 @@ describe('the errors in particular', () => {
     expect(error.fix).toContain('250');
   });
 
-  it('EnqueueOutcomeUnknownError names the id to repeat with', () => {
-    const cause = new BrokerTimeoutError('TIMEOUT', 'm');
+  it('EnqueueOutcomeUnknownError names the id to repeat with, and says why it is unknown', () => {
+    const cause = new BrokerTimeoutError('TIMEOUT', 'not confirmed: 1 of 2 in time');
     const error = new mine.EnqueueOutcomeUnknownError('i1', 'orders', cause);
     expect(error).toMatchObject({ id: 'i1', queue: 'orders' });
     expect(error.cause).toBe(cause);
+    expect(error.message).toMatch(/task i1 in "orders" is unknown: not confirmed: 1 of 2 in time$/);
+    expect(new mine.EnqueueOutcomeUnknownError('i1', 'orders', 5).message).toMatch(/Redis did not answer$/);
+  });
+
+  it('DurabilityUnavailableError says what cannot be had, why, and what to do', () => {
+    const error = new mine.DurabilityUnavailableError('replicated(2)', '1 of 2 is connected', 'add one');
+    expect(error).toMatchObject({ reason: 'DURABILITY', retryable: false, fix: 'add one' });
+    expect(error.message).toBe('durability "replicated(2)" cannot be had: 1 of 2 is connected');
   });
 
   it('EnqueueManyError has every outcome in order', () => {

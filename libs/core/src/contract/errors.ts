@@ -105,7 +105,8 @@ export class QueueFullError extends TaskqError {
 
 /**
  * Redis did not answer in time: the task may or may not have been accepted. Enqueue again with the same `id` to be
- * sure: while the first copy is waiting or running it is recognised and nothing is written twice.
+ * sure: the producer that threw this recognises the first copy whatever has become of it, any other while the copy is
+ * waiting, running or dead, and nothing is written twice.
  */
 export class EnqueueOutcomeUnknownError extends TaskqError {
   static override readonly code: string = 'TASKQ_ENQUEUE_OUTCOME_UNKNOWN';
@@ -113,7 +114,8 @@ export class EnqueueOutcomeUnknownError extends TaskqError {
   readonly queue: string;
 
   constructor(id: string, queue: string, cause: unknown) {
-    super(`the outcome of enqueueing task ${id} in "${queue}" is unknown: Redis did not answer`, {
+    const why = cause instanceof Error ? cause.message : 'Redis did not answer';
+    super(`the outcome of enqueueing task ${id} in "${queue}" is unknown: ${why}`, {
       cause,
       fix: 'enqueue again with the same id',
     });
@@ -154,6 +156,18 @@ export class BrokerError extends TaskqError {
 /** No answer from Redis within the time allowed, or the link broke first. What was asked may have happened. */
 export class BrokerTimeoutError extends BrokerError {
   static override readonly code: string = 'TASKQ_BROKER_TIMEOUT';
+}
+
+/**
+ * The durability that was asked for cannot be had from this Redis (nothing is appended to a file, too few replicas …).
+ * Nothing was written; `fix` says what to change.
+ */
+export class DurabilityUnavailableError extends BrokerError {
+  static override readonly code: string = 'TASKQ_DURABILITY_UNAVAILABLE';
+
+  constructor(durability: string, why: string, fix: string, options: { retryable?: boolean } = {}) {
+    super('DURABILITY', `durability "${durability}" cannot be had: ${why}`, { ...options, fix });
+  }
 }
 
 /** Redis cannot be used: unreachable, too old, or set up so that tasks would be lost. Raised at boot. */

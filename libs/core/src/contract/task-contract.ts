@@ -1,3 +1,4 @@
+import type { Durability } from './durability.js';
 import type { Duration } from './duration.js';
 import { ConfigurationError } from './errors.js';
 import type { Lane } from './lane.js';
@@ -46,6 +47,8 @@ export interface TaskOptions {
   timeout?: Duration;
   /** Delays between attempts. */
   backoff?: Backoff;
+  /** How far the task must have got before `enqueue` answers. @default 'accepted' */
+  durability?: Durability;
 }
 
 /** Options that a contract or a handler may set beside {@link TaskOptions}. */

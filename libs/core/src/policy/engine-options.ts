@@ -1,50 +1,15 @@
-import type { ConnectionOptions } from 'node:tls';
 import type { Duration } from '../contract/duration.js';
 import { ConfigurationError } from '../contract/errors.js';
 import { isName, NAME_RULE } from '../contract/names.js';
 import type { TaskOptions } from '../contract/task-contract.js';
-import {
-  duration,
-  group,
-  hiddenText,
-  integer,
-  oneOf,
-  optional,
-  type OptionField,
-  resolveOptions,
-  text,
-} from './option-check.js';
+import { duration, group, integer, oneOf, type OptionField, resolveOptions, text } from './option-check.js';
+import { redisField, type RedisOptions, type ResolvedRedisOptions } from './redis-options.js';
 import { type ResolvedTaskOptions, TASK_DEFAULTS, taskDefaultsField } from './task-options.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-
-/** How to reach Redis, and what to do when it is set up badly. */
-export interface RedisOptions {
-  /** `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or the path of a unix socket. Wins over `addr`. */
-  url?: string;
-  /** `host:port`, `host`, or the path of a unix socket. @default '127.0.0.1:6379' */
-  addr?: string;
-  /** User of Redis' access control lists. Wins over the one in `url`. */
-  username?: string;
-  /** Wins over the one in `url`. */
-  password?: string;
-  /** Database number, 0 to 15. Wins over the one in `url`. @default 0 */
-  db?: number;
-  /** Settings of Node's `tls.connect`; `rediss://` needs none when the system trusts the certificate. */
-  tls?: ConnectionOptions;
-  /** Longest wait for Redis when the engine connects first, 100 ms to 10 min. @default '10s' */
-  connectTimeout?: Duration;
-  /** Longest wait for the answer to one command, 100 ms to 1 min. @default '5s' */
-  commandTimeout?: Duration;
-  /**
-   * What to do when Redis would lose or evict tasks (an eviction policy other than `noeviction`) or is older than
-   * Redis 7.0 or Valkey 7.2: refuse to start, or warn and go on. @default 'refuse'
-   */
-  unsafe?: 'refuse' | 'warn';
-}
 
 /** Options of a queue. */
 export interface QueueOptions {
@@ -66,6 +31,11 @@ export interface WorkerOptions {
   lease?: Duration;
   /** How often leases are renewed; below half the lease. @default a third of the lease */
   heartbeat?: Duration;
+  /**
+   * Renews leases from a thread of its own while the event loop is held up, so that a task that computes for long is
+   * not run twice; each no longer than its timeout and `abortGrace`. @default true
+   */
+  heartbeatThread?: boolean;
   /** How long shutdown waits for running handlers before it aborts them, 0 to 1 h. @default '25s' */
   drainTimeout?: Duration;
   /** How long an aborted handler has to end before it is declared stuck, 0 to 10 min. @default '5s' */
@@ -84,6 +54,13 @@ export interface WorkerOptions {
 export interface ProducerOptions {
   /** How long `enqueue` keeps asking while Redis does not answer, 100 ms to 5 min. @default '10s' */
   timeout?: Duration;
+  /**
+   * For how long accepted tasks are kept in this process, to be offered again when Redis comes back without them
+   * (a crash, a failover): 0 (never) to 5 min. @default '5s'
+   */
+  reofferWindow?: Duration;
+  /** Memory for them, per queue, in bytes: the oldest are let go beyond it. 0 to 1 GiB. @default 33554432 (32 MiB) */
+  reofferBytes?: number;
 }
 
 /** Bounds of what is stored. */
@@ -116,16 +93,10 @@ export interface EngineOptions {
   limits?: LimitOptions;
 }
 
-export interface ResolvedRedisOptions {
-  readonly url: string | undefined;
-  readonly addr: string;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly db: number | undefined;
-  readonly tls: ConnectionOptions | undefined;
-  readonly connectTimeoutMs: number;
-  readonly commandTimeoutMs: number;
-  readonly unsafe: 'refuse' | 'warn';
+export interface ResolvedProducerOptions {
+  readonly timeoutMs: number;
+  readonly reofferWindowMs: number;
+  readonly reofferBytes: number;
 }
 
 export interface ResolvedQueueOptions {
@@ -139,6 +110,7 @@ export interface ResolvedWorkerOptions {
   readonly name: string | undefined;
   readonly leaseMs: number;
   readonly heartbeatMs: number;
+  readonly heartbeatThread: boolean;
   readonly drainTimeoutMs: number;
   readonly abortGraceMs: number;
   readonly maxDeliveries: number;
@@ -163,7 +135,7 @@ export interface ResolvedEngineOptions {
   readonly queueDefaults: ResolvedQueueOptions;
   readonly queues: Readonly<Record<string, ResolvedQueueOptions>>;
   readonly worker: ResolvedWorkerOptions;
-  readonly producer: { readonly timeoutMs: number };
+  readonly producer: ResolvedProducerOptions;
   readonly limits: ResolvedLimits;
 }
 
@@ -182,12 +154,7 @@ export function resolveEngineOptions(options: EngineOptions = {}): ResolvedEngin
     queueDefaults: queueField(QUEUE_DEFAULTS),
     queues: queuesField(options.queueDefaults),
     worker: workerField,
-    producer: (value, path, problems) => {
-      const field = group<{ timeout: number }>({
-        timeout: duration({ min: 100, max: 5 * MINUTE }, 10 * SECOND),
-      });
-      return { timeoutMs: field(value, path, problems).timeout };
-    },
+    producer: producerField,
     limits: limitsField,
   });
   const { heartbeatMs, leaseMs } = resolved.worker;
@@ -259,49 +226,12 @@ function queuesField(defaults: unknown): OptionField<Readonly<Record<string, Res
   };
 }
 
-/** Any of these may hold a secret, also where it was put by mistake: none is ever shown. */
-const redisField: OptionField<ResolvedRedisOptions> = (value, path, problems) => {
-  const anyText = { fits: (entry: string) => entry.length <= 4096, says: 'text' };
-  const { connectTimeout, commandTimeout, ...rest } = group<
-    Omit<ResolvedRedisOptions, 'connectTimeoutMs' | 'commandTimeoutMs'> & {
-      connectTimeout: number;
-      commandTimeout: number;
-    }
-  >({
-    url: hiddenText(
-      {
-        fits: (url) => url.startsWith('/') || (/^rediss?:\/\/[^/]/.test(url) && URL.canParse(url)),
-        says: 'a URL that starts with redis:// or rediss://, or the path of a unix socket',
-      },
-      undefined,
-    ),
-    addr: hiddenText(
-      {
-        fits: (addr) => /^(\/.+|(\[[^\]]+\]|[^:@/\s]+)(:\d{1,5})?)$/.test(addr),
-        says: 'host:port or the path of a unix socket',
-      },
-      '127.0.0.1:6379',
-    ),
-    username: hiddenText(anyText, undefined),
-    password: hiddenText(anyText, undefined),
-    db: optional(integer({ min: 0, max: 15 }, 0)),
-    tls: (tls, at, found) => {
-      if (tls === undefined || (typeof tls === 'object' && tls !== null)) return tls;
-      found.push(`${at} must be an object of tls.connect options`);
-      return undefined;
-    },
-    connectTimeout: duration({ min: 100, max: 10 * MINUTE }, 10 * SECOND),
-    commandTimeout: duration({ min: 100, max: MINUTE }, 5 * SECOND),
-    unsafe: oneOf(['refuse', 'warn'], 'refuse'),
-  })(value, path, problems);
-  return { ...rest, connectTimeoutMs: connectTimeout, commandTimeoutMs: commandTimeout };
-};
-
 const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) => {
   const written = group<{
     name: string | undefined;
     lease: number;
     heartbeat: number;
+    heartbeatThread: boolean;
     drainTimeout: number;
     abortGrace: number;
     maxDeliveries: number;
@@ -318,6 +248,7 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
     ),
     lease: duration({ min: SECOND, max: HOUR }, 15 * SECOND),
     heartbeat: duration({ min: 50, max: HOUR }, 0),
+    heartbeatThread: oneOf([true, false], true),
     drainTimeout: duration({ min: 0, max: HOUR }, 25 * SECOND),
     abortGrace: duration({ min: 0, max: 10 * MINUTE }, 5 * SECOND),
     maxDeliveries: integer({ min: 2, max: 100 }, 5),
@@ -329,6 +260,7 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
     name: written.name,
     leaseMs: written.lease,
     heartbeatMs: written.heartbeat || Math.floor(written.lease / 3),
+    heartbeatThread: written.heartbeatThread,
     drainTimeoutMs: written.drainTimeout,
     abortGraceMs: written.abortGrace,
     maxDeliveries: written.maxDeliveries,
@@ -336,6 +268,19 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
     noHandlerTimeoutMs: written.noHandlerTimeout,
     blockMs: written.block,
   };
+};
+
+const producerField: OptionField<ResolvedProducerOptions> = (value, path, problems) => {
+  const { timeout, reofferWindow, reofferBytes } = group<{
+    timeout: number;
+    reofferWindow: number;
+    reofferBytes: number;
+  }>({
+    timeout: duration({ min: 100, max: 5 * MINUTE }, 10 * SECOND),
+    reofferWindow: duration({ min: 0, max: 5 * MINUTE }, 5 * SECOND),
+    reofferBytes: integer({ min: 0, max: 1024 ** 3 }, 32 * 1024 * 1024),
+  })(value, path, problems);
+  return { timeoutMs: timeout, reofferWindowMs: reofferWindow, reofferBytes };
 };
 
 const limitsField: OptionField<ResolvedLimits> = (value, path, problems) => {

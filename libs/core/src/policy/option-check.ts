@@ -118,6 +118,18 @@ export function hiddenText<Fallback extends string | undefined>(
   };
 }
 
+/** A list of 1 to `most` entries, or absent. */
+export function listOf<T>(field: OptionField<T>, most: number): OptionField<readonly T[] | undefined> {
+  return (value, path, problems) => {
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || value.length === 0 || value.length > most) {
+      problems.push(`${path} must be a list of 1 to ${most} entries`);
+      return undefined;
+    }
+    return value.map((entry, i) => field(entry, `${path}[${i}]`, problems));
+  };
+}
+
 /** Like `field`, or absent. */
 export function optional<T>(field: OptionField<T>): OptionField<T | undefined> {
   return (value, path, problems) => (value === undefined ? undefined : field(value, path, problems));

@@ -66,7 +66,7 @@ export interface Circumstances {
   readonly random: number;
   readonly worker: string;
   /** Starts of this task so far, this one included. */
-  readonly fence: number;
+  readonly starts: number;
   readonly options: ResolvedTaskOptions;
   readonly noHandlerDelayMs: number;
   readonly noHandlerTimeoutMs: number;
@@ -174,7 +174,7 @@ function dead(
 /** What travels on with the task: the starts are brought up to date, so that the fence keeps growing. */
 function carried(message: TaskMessage, c: Circumstances): TaskMeta {
   const { noHandlerSince: _since, ...meta } = message.meta;
-  return { ...meta, starts: c.fence };
+  return { ...meta, starts: c.starts };
 }
 
 function attemptRecord(message: TaskMessage, error: unknown, c: Circumstances): AttemptRecord {

@@ -31,6 +31,7 @@ describe('resolveEnqueueOptions', () => {
       idempotencyWindowMs: DAY,
       deduplicate: undefined,
       deduplicateForMs: DAY,
+      durability: undefined,
       meta: {},
     });
   });
@@ -49,6 +50,7 @@ describe('resolveEnqueueOptions', () => {
         maxAttempts: 2,
         timeout: '1s',
         backoff: { base: 5, max: '1m' },
+        durability: 'durable',
       }),
     ).toEqual({
       id: 'i1',
@@ -58,6 +60,7 @@ describe('resolveEnqueueOptions', () => {
       idempotencyWindowMs: 3_600_000,
       deduplicate: true,
       deduplicateForMs: 7_200_000,
+      durability: 'durable',
       meta: {
         headers: { a: 'b' },
         maxAttempts: 2,
@@ -120,6 +123,9 @@ describe('resolveEnqueueOptions', () => {
     ['timeout', '8d'],
     ['backoff', { factor: 11 }],
     ['backoff', 5],
+    ['durability', 'safe'],
+    ['durability', { replicated: 0 }],
+    ['durability', null],
     ['retries', 5],
   ])('refuses %s of %s and names it', (name, value) => {
     const problems = problemsOf(() => enqueue({ [name]: value }));
@@ -167,7 +173,17 @@ describe('resolveContractOptions', () => {
     expect(
       resolveContractOptions(
         'mail',
-        { maxAttempts: 2, timeout: '2s', backoff: { factor: 3 }, queue: 'q', priority: 'low', retryDelay },
+        {
+          ...{
+            maxAttempts: 2,
+            timeout: '2s',
+            backoff: { factor: 3 },
+            queue: 'q',
+            priority: 'low',
+            retryDelay,
+          },
+          durability: { replicated: 2 },
+        },
         defaults,
       ),
     ).toEqual({
@@ -177,13 +193,24 @@ describe('resolveContractOptions', () => {
       queue: 'q',
       priority: 'low',
       retryDelay,
+      durability: { replicated: 2 },
     });
   });
 
-  it('reports every wrong field together and names the task', () => {
-    const wrong = { maxAttempts: 0, timeout: 0, queue: 'a:b', priority: 'x', retryDelay: 5 } as never;
+  it('takes the durability of the engine where the contract says nothing of it', () => {
+    const defaults = { ...TASK_DEFAULTS, durability: 'durable' } as const;
 
-    expect(problemsOf(() => resolveContractOptions('mail', wrong, TASK_DEFAULTS))).toHaveLength(5);
+    expect(resolveContractOptions('mail', {}, defaults).durability).toBe('durable');
+    expect(resolveContractOptions('mail', { durability: 'accepted' }, defaults).durability).toBe('accepted');
+  });
+
+  it('reports every wrong field together and names the task', () => {
+    const wrong = {
+      ...{ maxAttempts: 0, timeout: 0, queue: 'a:b', priority: 'x', retryDelay: 5 },
+      durability: { replicated: 17 },
+    } as never;
+
+    expect(problemsOf(() => resolveContractOptions('mail', wrong, TASK_DEFAULTS))).toHaveLength(6);
     expect(() => resolveContractOptions('mail', wrong, TASK_DEFAULTS)).toThrow(/^task "mail": /);
   });
 });

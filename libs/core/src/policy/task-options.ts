@@ -1,3 +1,4 @@
+import { type Durability, DURABILITY_RULE, isDurability } from '../contract/durability.js';
 import type { Duration } from '../contract/duration.js';
 import { ConfigurationError } from '../contract/errors.js';
 import { isLane, type Lane, LANES } from '../contract/lane.js';
@@ -28,6 +29,7 @@ export interface ResolvedTaskOptions {
   readonly timeoutMs: number;
   readonly backoff: ResolvedBackoff;
   readonly retryDelay: ((info: RetryInfo) => Duration) | undefined;
+  readonly durability: Durability;
 }
 
 /** What applies when nobody says otherwise. */
@@ -36,6 +38,7 @@ export const TASK_DEFAULTS: ResolvedTaskOptions = {
   timeoutMs: 5 * 60_000,
   backoff: { baseMs: 1000, factor: 2, maxMs: HOUR },
   retryDelay: undefined,
+  durability: 'accepted',
 };
 
 /** The field of `tasks` in the engine's options. */
@@ -43,12 +46,14 @@ export const taskDefaultsField = group<CheckedTaskDefaults>({
   maxAttempts: integer(ATTEMPTS, TASK_DEFAULTS.maxAttempts),
   timeout: duration(TIMEOUT, TASK_DEFAULTS.timeoutMs),
   backoff: backoffField(TASK_DEFAULTS.backoff),
+  durability: durabilityField(TASK_DEFAULTS.durability),
 });
 
 interface CheckedTaskDefaults {
   readonly maxAttempts: number;
   readonly timeout: number;
   readonly backoff: ResolvedBackoff;
+  readonly durability: Durability;
 }
 
 /** Options of a contract or handler over the engine's. @throws ConfigurationError naming the field and its bound */
@@ -57,12 +62,13 @@ export function resolveContractOptions(
   options: ContractOptions,
   defaults: ResolvedTaskOptions,
 ): ResolvedTaskOptions & { readonly queue: string; readonly priority: Lane } {
-  const { maxAttempts, timeout, backoff, queue, priority, retryDelay } = options;
-  const written = { maxAttempts, timeout, backoff, queue, priority, retryDelay };
+  const { maxAttempts, timeout, backoff, durability, queue, priority, retryDelay } = options;
+  const written = { maxAttempts, timeout, backoff, durability, queue, priority, retryDelay };
   const resolved = resolveOptions<CheckedContractOptions>(`task "${type}"`, written, {
     maxAttempts: integer(ATTEMPTS, defaults.maxAttempts),
     timeout: duration(TIMEOUT, defaults.timeoutMs),
     backoff: backoffField(defaults.backoff),
+    durability: durabilityField(defaults.durability),
     queue: text({ fits: isName, says: NAME_RULE }, 'default'),
     priority: oneOf(LANES, 'normal'),
     retryDelay: passed<(info: RetryInfo) => Duration>('a function', (value) => typeof value === 'function'),
@@ -75,6 +81,7 @@ interface CheckedContractOptions {
   readonly maxAttempts: number;
   readonly timeout: number;
   readonly backoff: ResolvedBackoff;
+  readonly durability: Durability;
   readonly queue: string;
   readonly priority: Lane;
   readonly retryDelay: ((info: RetryInfo) => Duration) | undefined;
@@ -120,6 +127,7 @@ export interface ResolvedEnqueueOptions {
   readonly idempotencyWindowMs: number;
   readonly deduplicate: string | true | undefined;
   readonly deduplicateForMs: number;
+  readonly durability: Durability | undefined;
   readonly meta: TaskMeta;
 }
 
@@ -131,6 +139,7 @@ const NO_OPTIONS: ResolvedEnqueueOptions = Object.freeze({
   idempotencyWindowMs: DAY,
   deduplicate: undefined,
   deduplicateForMs: DAY,
+  durability: undefined,
   meta: Object.freeze({}),
 });
 
@@ -161,6 +170,7 @@ export function resolveEnqueueOptions(
     idempotencyWindowMs: o.idempotencyWindow,
     deduplicate: o.deduplicate,
     deduplicateForMs: o.deduplicateFor,
+    durability: o.durability,
     meta,
   };
 }
@@ -178,6 +188,7 @@ interface CheckedEnqueueOptions {
   readonly maxAttempts: number | undefined;
   readonly timeout: number | undefined;
   readonly backoff: ResolvedBackoff | undefined;
+  readonly durability: Durability | undefined;
 }
 
 const ENQUEUE_FIELDS = {
@@ -202,6 +213,7 @@ const ENQUEUE_FIELDS = {
   maxAttempts: optional(integer(ATTEMPTS, TASK_DEFAULTS.maxAttempts)),
   timeout: optional(duration(TIMEOUT, TASK_DEFAULTS.timeoutMs)),
   backoff: optional(backoffField(TASK_DEFAULTS.backoff)),
+  durability: optional(durabilityField(TASK_DEFAULTS.durability)),
 } as const;
 
 /** What applies to one delivery: what travelled with it over what its handler says. */
@@ -213,6 +225,7 @@ export function effectiveOptions(handler: ResolvedTaskOptions, meta: TaskMeta): 
     timeoutMs: Math.min(meta.timeoutMs ?? handler.timeoutMs, TIMEOUT.max),
     backoff: meta.backoff ?? handler.backoff,
     retryDelay: meta.backoff ? undefined : handler.retryDelay,
+    durability: handler.durability,
   };
 }
 
@@ -226,6 +239,12 @@ function backoffField(defaults: ResolvedBackoff) {
     const { base, factor, max } = written(value, path, problems);
     return { baseMs: base, factor, maxMs: max };
   };
+}
+
+function durabilityField(fallback: Durability) {
+  const known = passed<Durability>(DURABILITY_RULE, isDurability);
+  return (value: unknown, path: string, problems: string[]): Durability =>
+    known(value, path, problems) ?? fallback;
 }
 
 function dueOf(delay: number | undefined, runAt: number | Date | undefined): ResolvedEnqueueOptions['due'] {

@@ -1,68 +1,183 @@
-import type { Broker, EnqueueAnswer, NewTask } from '../broker/broker.js';
+import type { Broker, EnqueueAnswer, EnqueueReply, NewTask } from '../broker/broker.js';
+import type { Durability } from '../contract/durability.js';
 import {
   BrokerError,
   BrokerTimeoutError,
   EnqueueOutcomeUnknownError,
   type TaskqError,
 } from '../contract/errors.js';
-import { monotonicMs, sleep } from '../runtime/clock.js';
+import { type Clock, sleep } from '../runtime/clock.js';
 
 /** First and longest pause between two tries of a group. */
 const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
 
+/**
+ * How long a channel expects its last group to be known: the broker remembers it for 15 minutes, a minute less
+ * keeps the two clocks from mattering.
+ */
+const REMEMBERED_MS = 14 * 60_000;
+
 /** What became of a task: the broker's answer, or why there is none. */
 export type TaskOutcome = EnqueueAnswer | TaskqError;
+
+/** Groups that were answered and are gone. */
+export interface LostGroups {
+  readonly channel: string;
+  /** Sequence of the last group that is still known. */
+  readonly after: number;
+  /** Sequence of the last one that was answered. */
+  readonly upTo: number;
+  /** When that was, in milliseconds of this process' steady clock. */
+  readonly answeredAt: number;
+}
+
+/** What a channel is made of. */
+export interface ChannelParts {
+  readonly broker: Broker;
+  readonly clock: Clock;
+  readonly queue: string;
+  /** Ready tasks at which the queue is full; 0 for no limit. */
+  readonly maxReady: number;
+  readonly durability: Durability;
+  readonly timeoutMs: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Called for every group whose tasks were all decided, before anybody is told of it. */
+  readonly answered: (
+    channel: string,
+    sequence: number,
+    tasks: readonly NewTask[],
+    reply: EnqueueReply,
+  ) => void;
+  /** Called when the callers of these tasks are told that nobody knows what became of them. */
+  readonly unknown: (tasks: readonly NewTask[]) => void;
+  /** Called when that is known: an answer per task, or nothing when none was written or ever will be. */
+  readonly resolved: (tasks: readonly NewTask[], answers: readonly EnqueueAnswer[] | undefined) => void;
+  /** Called when the broker has forgotten groups that it had answered. */
+  readonly lost: (groups: LostGroups) => void;
+}
 
 /**
  * Sends groups of one queue, one at a time. Because the next group leaves only when the last is answered or given up,
  * a group is known by its sequence alone, and one whose reply was lost can be repeated without a task being written
- * twice.
+ * twice. A group that was given up without an answer is asked about before the next one leaves. And since each group names the last one that was answered, a broker that has lost it is found out.
  */
 export class EnqueueChannel {
   private sequence = 0;
+  private answered = 0;
+  private answeredAt = Number.NEGATIVE_INFINITY;
+  /** The last group, when it was given up without an answer. */
+  private unresolved: readonly NewTask[] | undefined;
 
   constructor(
-    private readonly broker: Broker,
-    private readonly queue: string,
-    private readonly channel: string,
-    private readonly maxReady: number,
-    private readonly timeoutMs: number,
-    private readonly random: () => number,
+    private readonly name: string,
+    private readonly parts: ChannelParts,
   ) {}
 
-  /** Sends one group; answers for each task what became of it, within `timeoutMs`. Never rejects. */
+  /** Whether a group was answered that the broker must still know. */
+  get remembered(): boolean {
+    return this.parts.clock.monotonicMs() - this.answeredAt < REMEMBERED_MS;
+  }
+
+  /** Whether nobody knows yet what became of the last group. */
+  get doubtful(): boolean {
+    return this.unresolved !== undefined;
+  }
+
+  /**
+   * Sends one group; answers for each task what became of it, within `timeoutMs`. Never rejects. A group without tasks
+   * only finds out about the last one.
+   */
   async send(tasks: readonly NewTask[]): Promise<readonly TaskOutcome[]> {
-    this.sequence += 1;
+    const deadline = this.parts.clock.monotonicMs() + this.parts.timeoutMs;
     try {
-      return await this.sendUntilAnswered(tasks);
+      if (this.unresolved) await this.resolveLast(this.unresolved, deadline);
+      this.sequence += 1;
+      const after = this.remembered ? this.answered : 0;
+      const reply = await this.sendUntilAnswered(tasks, after, deadline);
+      this.heard(tasks, reply, after);
+      return reply.answers;
     } catch (error) {
+      if (error instanceof UnknownOutcome) {
+        this.unresolved = tasks;
+        this.parts.unknown(tasks);
+      }
       return tasks.map((task) => this.failure(task, error));
     }
   }
 
-  private async sendUntilAnswered(tasks: readonly NewTask[]): Promise<readonly EnqueueAnswer[]> {
-    const { queue, channel, sequence, maxReady } = this;
-    const deadline = monotonicMs() + this.timeoutMs;
+  /** The next group would take the place of the last one's record: what that says is read before. */
+  private async resolveLast(tasks: readonly NewTask[], deadline: number): Promise<void> {
+    const { sequence, name: channel } = this;
+    const { broker, queue, durability, resolved } = this.parts;
+    const answers = await this.untilAnswered(deadline, () =>
+      broker.resolveGroup({ queue, channel, sequence, durability }),
+    ).catch((error: unknown) => {
+      // Whatever it is, the group that waits for this was not sent.
+      throw new BrokerError('UNAVAILABLE', 'Redis does not answer; nothing was sent', {
+        cause: error,
+        retryable: true,
+      });
+    });
+    this.unresolved = undefined;
+    resolved(tasks, answers);
+  }
+
+  private heard(tasks: readonly NewTask[], reply: EnqueueReply, after: number): void {
+    const { answeredAt } = this;
+    this.answered = this.sequence;
+    this.answeredAt = this.parts.clock.monotonicMs();
+    // First what is gone: what has been answered now may take its room.
+    if (reply.lostAfter !== undefined)
+      this.parts.lost({ channel: this.name, after: reply.lostAfter, upTo: after, answeredAt });
+    this.parts.answered(this.name, this.sequence, tasks, reply);
+  }
+
+  private async sendUntilAnswered(
+    tasks: readonly NewTask[],
+    after: number,
+    deadline: number,
+  ): Promise<EnqueueReply> {
+    const { sequence, name: channel } = this;
+    const { broker, queue, maxReady, durability } = this.parts;
+    const group = { queue, channel, sequence, after, maxReady, durability, tasks };
     let maybeApplied = false;
+    try {
+      return await this.untilAnswered(
+        deadline,
+        () => broker.enqueue(group),
+        (error) => {
+          maybeApplied ||= error instanceof BrokerTimeoutError;
+        },
+      );
+    } catch (error) {
+      throw maybeApplied && error instanceof BrokerError ? new UnknownOutcome(error) : error;
+    }
+  }
+
+  /** Asks again and again until there is an answer, or an error that will not pass by itself, or no time left. */
+  private async untilAnswered<T>(
+    deadline: number,
+    ask: () => Promise<T>,
+    failed: (error: BrokerError) => void = () => undefined,
+  ): Promise<T> {
+    const { clock, random } = this.parts;
     for (let pause = RETRY_PAUSE_MS.first; ; pause = Math.min(pause * 2, RETRY_PAUSE_MS.longest)) {
       try {
-        const answer = this.broker.enqueue({ queue, channel, sequence, maxReady, tasks });
-        return await within(deadline - monotonicMs(), answer);
+        return await within(clock, deadline - clock.monotonicMs(), ask());
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
-        maybeApplied ||= error instanceof BrokerTimeoutError;
-        const wait = pause * (0.5 + this.random());
-        if (!error.retryable || monotonicMs() + wait >= deadline) {
-          throw maybeApplied ? new UnknownOutcome(error) : error;
-        }
-        await sleep(wait);
+        failed(error);
+        const wait = pause * (0.5 + random());
+        if (!error.retryable || clock.monotonicMs() + wait >= deadline) throw error;
+        await sleep(clock, wait);
       }
     }
   }
 
   private failure(task: NewTask, error: unknown): TaskqError {
     if (error instanceof UnknownOutcome)
-      return new EnqueueOutcomeUnknownError(task.id, this.queue, error.cause);
+      return new EnqueueOutcomeUnknownError(task.id, this.parts.queue, error.cause);
     return error instanceof BrokerError
       ? error
       : new BrokerError('INTERNAL', String(error), { cause: error });
@@ -77,12 +192,11 @@ class UnknownOutcome extends Error {
 }
 
 /** The answer, unless it takes longer than `ms`. */
-function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+function within<T>(clock: Clock, ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(
-      () => reject(new BrokerTimeoutError('DEADLINE', 'Redis did not answer in time')),
-      ms,
+    const cancel = clock.after(ms, () =>
+      reject(new BrokerTimeoutError('DEADLINE', 'Redis did not answer in time')),
     );
-    answer.then(resolve, reject).finally(() => clearTimeout(late));
+    answer.then(resolve, reject).finally(cancel);
   });
 }

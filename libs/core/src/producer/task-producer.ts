@@ -9,6 +9,7 @@ import {
   TaskqError,
 } from '../contract/errors.js';
 import { isName, NAME_RULE } from '../contract/names.js';
+import type { Durability } from '../contract/durability.js';
 import { encodePayload } from '../contract/payload-json.js';
 import { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ParsedPayload } from '../contract/payload-schema.js';
@@ -21,10 +22,10 @@ import {
   type ResolvedEnqueueOptions,
   resolveEnqueueOptions,
 } from '../policy/task-options.js';
-import { monotonicMs, sleep } from '../runtime/clock.js';
+import { type Clock, sleep } from '../runtime/clock.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { TaskOutcome } from './enqueue-channel.js';
-import { EnqueueCommitter } from './enqueue-committer.js';
+import { Committers } from './committers.js';
 import { newTask } from './new-task.js';
 
 /** The answer to an enqueue: `id` is the task that will run, which for a duplicate or conflict is the first one. */
@@ -35,6 +36,8 @@ export interface EnqueueResult {
    * key but another payload was there already; nothing was written.
    */
   readonly status: 'accepted' | 'duplicate' | 'conflict';
+  /** The durability that was asked for, and reached, for the task that `id` names. */
+  readonly durability: Durability;
 }
 
 /** Where a task type goes when it is enqueued by name. */
@@ -60,6 +63,7 @@ export interface ProducerParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
   readonly events: TaskEvents;
+  readonly clock: Clock;
   readonly parsers?: PayloadParsers;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -75,7 +79,7 @@ const FULL_PAUSE_MS = { first: 50, longest: 2000 };
 export class TaskProducer {
   /** Seventy-two random bits that name this producer in the ids it gives. */
   private readonly id = randomBytes(9).toString('base64url');
-  private readonly committers = new Map<string, EnqueueCommitter>();
+  private readonly committers: Committers;
   private readonly ensured = new Map<string, Promise<unknown>>();
   private readonly fullFor = new Map<string, number>();
   private readonly targets = new WeakMap<AnyContract, Target>();
@@ -87,6 +91,7 @@ export class TaskProducer {
 
   constructor(private readonly parts: ProducerParts) {
     this.parsers = parts.parsers ?? new PayloadParsers();
+    this.committers = new Committers(this.id, { ...parts, ensure: (queue) => this.ensureAnew(queue) });
   }
 
   /**
@@ -97,7 +102,9 @@ export class TaskProducer {
    * @throws InvalidPayloadError nothing was written; `issues` names the paths
    * @throws ConfigurationError an option is wrong; nothing was written
    * @throws QueueFullError the queue holds `maxReady` ready tasks (after waiting, when `whenFull` is 'wait')
-   * @throws EnqueueOutcomeUnknownError Redis did not answer in time; enqueue again with the error's `id`
+   * @throws EnqueueOutcomeUnknownError Redis did not answer, or the durability was not reached, in time; enqueue
+   *   again with the error's `id`
+   * @throws DurabilityUnavailableError this Redis cannot give the durability; nothing was written
    * @throws BrokerError Redis refused; nothing was written
    * @throws LifecycleError the producer is closed
    */
@@ -119,19 +126,21 @@ export class TaskProducer {
     if (this.closed) throw new LifecycleError('the producer is closed');
     this.underWay += 1;
     try {
-      const { queue, task, checked } = this.prepare(target, payload, options);
+      const { queue, durability, task, checked } = this.prepare(target, payload, options);
       // Most payloads are checked at once; a promise is only waited for where a schema made one.
       if (checked instanceof Promise) await checked;
       const ensured = this.ensure(queue);
       if (ensured !== undefined) await ensured;
-      let answer = await this.send(queue, task);
+      let answer = await this.send(queue, durability, task);
       if (answer instanceof Error) throw answer;
-      if (answer.status === 'full') answer = await this.whenThereIsRoom(queue, task, options?.signal);
+      if (answer.status === 'full')
+        answer = await this.whenThereIsRoom(queue, durability, task, options?.signal);
       else if (this.fullFor.size > 0) this.fullFor.delete(queue);
-      const result: EnqueueResult = { id: 'id' in answer ? answer.id : task.id, status: answer.status };
+      const { status } = answer;
+      const id = 'id' in answer ? answer.id : task.id;
       const { events } = this.parts;
-      if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, ...result });
-      return result;
+      if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, id, status });
+      return { id, status, durability };
     } finally {
       this.underWay -= 1;
       if (this.underWay === 0) this.whenIdle?.();
@@ -169,6 +178,7 @@ export class TaskProducer {
   /** Refuses further calls and resolves when those under way are answered. */
   async close(): Promise<void> {
     this.closed = true;
+    await this.committers.close();
     if (this.underWay > 0) await new Promise<void>((resolve) => (this.whenIdle = resolve));
   }
 
@@ -176,21 +186,20 @@ export class TaskProducer {
     target: AnyContract | string,
     payload: unknown,
     options: (CallOptions & NamedTarget) | undefined,
-  ): { queue: string; task: NewTask; checked: void | Promise<void> } {
+  ): { queue: string; durability: Durability; task: NewTask; checked: void | Promise<void> } {
     const contract = typeof target === 'string' ? undefined : target;
     const type = typeof target === 'string' ? target : target.type;
     if (!isName(type)) {
       throw new ConfigurationError('enqueue', [`type ${JSON.stringify(type)} must be ${NAME_RULE}`]);
     }
-    const { queue, priority } = contract
+    const { queue, priority, durability } = contract
       ? this.targetOf(contract, options)
-      : namedTarget(type, options?.queue);
+      : this.namedTarget(type, options?.queue);
     const json = this.encode(type, payload);
     const checked = this.check(type, contract, payload);
-    const task = newTask({ type, payload, json, priority, call: resolveCall(type, options) }, () =>
-      this.nextId(),
-    );
-    return { queue, task, checked };
+    const call = resolveCall(type, options);
+    const task = newTask({ type, payload, json, priority, call }, () => this.nextId());
+    return { queue, durability: call.durability ?? durability, task, checked };
   }
 
   private nextId(): string {
@@ -215,27 +224,29 @@ export class TaskProducer {
     return answer instanceof Promise ? answer.then(demand) : demand(answer);
   }
 
-  private send(queue: string, task: NewTask): Promise<TaskOutcome> {
-    return new Promise((settle) => this.committer(queue).add({ task, settle }));
+  private send(queue: string, durability: Durability, task: NewTask): Promise<TaskOutcome> {
+    return new Promise((settle) => this.committers.of(queue, durability).add({ task, settle }));
   }
 
   /** The queue was full: gives up, or tries again until there is room, by the queue's policy. */
   private async whenThereIsRoom(
     queue: string,
+    durability: Durability,
     task: NewTask,
     signal: AbortSignal | undefined,
   ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
     const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
     if (whenFull === 'reject') throw new QueueFullError(queue, maxReady, this.fullPause(queue));
-    const deadline = monotonicMs() + waitTimeoutMs;
+    const { clock, random } = this.parts;
+    const deadline = clock.monotonicMs() + waitTimeoutMs;
     for (let pause = FULL_PAUSE_MS.first; ; pause = Math.min(pause * 1.5, FULL_PAUSE_MS.longest)) {
       signal?.throwIfAborted();
-      const left = deadline - monotonicMs();
+      const left = deadline - clock.monotonicMs();
       if (left <= 0) throw new QueueFullError(queue, maxReady, this.fullPause(queue));
       // Jittered, so that waiting callers do not come back as one.
-      await sleep(Math.min(left, pause * (0.5 + this.parts.random())), signal);
+      await sleep(clock, Math.min(left, pause * (0.5 + random())), signal);
       signal?.throwIfAborted();
-      const answer = await this.send(queue, task);
+      const answer = await this.send(queue, durability, task);
       if (answer instanceof Error) throw answer;
       if (answer.status === 'full') continue;
       this.fullFor.delete(queue);
@@ -248,21 +259,6 @@ export class TaskProducer {
     const full = Math.min(this.fullFor.get(queue) ?? FULL_PAUSE_MS.first, FULL_PAUSE_MS.longest);
     this.fullFor.set(queue, full * 1.5);
     return Math.round(full * (0.5 + this.parts.random()));
-  }
-
-  private committer(queue: string): EnqueueCommitter {
-    let committer = this.committers.get(queue);
-    if (!committer) {
-      const { maxReady } = queueOptions(this.parts.options, queue);
-      const { timeoutMs } = this.parts.options.producer;
-      committer = new EnqueueCommitter(this.parts.broker, queue, this.id, {
-        maxReady,
-        timeoutMs,
-        random: this.parts.random,
-      });
-      this.committers.set(queue, committer);
-    }
-    return committer;
   }
 
   /** Makes the queue's group once per producer, so that tasks never stand in a stream without one. */
@@ -278,6 +274,11 @@ export class TaskProducer {
     return ensuring;
   }
 
+  private ensureAnew(queue: string): Promise<unknown> {
+    this.ensured.delete(queue);
+    return Promise.resolve(this.ensure(queue));
+  }
+
   private targetOf(contract: AnyContract, options: NamedTarget | undefined): Target {
     if (options?.queue !== undefined) {
       throw new ConfigurationError(`enqueue "${contract.type}"`, [
@@ -291,20 +292,23 @@ export class TaskProducer {
     }
     return target;
   }
+
+  private namedTarget(type: string, queue = 'default'): Target {
+    if (isName(queue)) return { queue, priority: 'normal', durability: this.parts.options.tasks.durability };
+    throw new ConfigurationError(`enqueue "${type}"`, [
+      `queue ${JSON.stringify(queue)} must be ${NAME_RULE}`,
+    ]);
+  }
 }
 
 /** Where a task goes unless the call says otherwise. */
 interface Target {
   readonly queue: string;
   readonly priority: NewTask['lane'];
+  readonly durability: Durability;
 }
 
 const DONE: Promise<unknown> = Promise.resolve();
-
-function namedTarget(type: string, queue = 'default'): Target {
-  if (isName(queue)) return { queue, priority: 'normal' };
-  throw new ConfigurationError(`enqueue "${type}"`, [`queue ${JSON.stringify(queue)} must be ${NAME_RULE}`]);
-}
 
 function resolveCall(type: string, options: (CallOptions & NamedTarget) | undefined): ResolvedEnqueueOptions {
   if (options === undefined) return resolveEnqueueOptions(type, undefined);

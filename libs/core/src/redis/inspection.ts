@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
 import type { ConsumerInfo, DeadLetter, ScheduledTask, TaskPlace } from '../broker/broker.js';
 import { LANES } from '../contract/lane.js';
+import type { Calls } from './calls.js';
 import { GROUP, laneOf, type QueueKeys, RELEASED } from './keys.js';
-import { toBrokerError } from './redis-errors.js';
 import { deadLetter, fieldsOf, type RawEntry, scheduledTask } from './replies.js';
 
 /** The cold path: reads that list and look up. None changes anything, none grows with the queue. */
 export class Inspection {
-  constructor(private readonly client: () => Redis) {}
+  constructor(private readonly calls: Calls) {}
 
-  async consumers(keys: QueueKeys): Promise<readonly ConsumerInfo[]> {
+  async consumers(queue: string, keys: QueueKeys): Promise<readonly ConsumerInfo[]> {
     const byName = new Map<string, ConsumerInfo>();
-    const found = await Promise.all([...keys.laneList, keys.wake].map((key) => this.consumersOf(key)));
+    const found = await Promise.all([...keys.laneList, keys.wake].map((key) => this.consumersOf(queue, key)));
     // Entries of the wake stream are nudges, not tasks: whoever leaves some behind holds nothing.
     found.forEach((consumers, i) => {
       for (const { name, idleMs, pending } of consumers) {
@@ -33,17 +33,23 @@ export class Inspection {
     limit: number,
   ): Promise<readonly DeadLetter[]> {
     const from = after === '' ? '-' : `(${after}`;
-    const entries = await this.ask((client) => client.xrange(keys.dead, from, '+', 'COUNT', limit));
+    const entries = await this.ask(queue, (client) => client.xrange(keys.dead, from, '+', 'COUNT', limit));
     return entries.map((entry) => deadLetter(queue, entry));
   }
 
-  async scheduled(keys: QueueKeys, offset: number, limit: number): Promise<readonly ScheduledTask[]> {
-    const flat = await this.ask((client) =>
+  async scheduled(
+    queue: string,
+    keys: QueueKeys,
+    offset: number,
+    limit: number,
+  ): Promise<readonly ScheduledTask[]> {
+    if (limit < 1) return [];
+    const flat = await this.ask(queue, (client) =>
       client.zrange(keys.scheduled, String(offset), String(offset + limit - 1), 'WITHSCORES'),
     );
     const ids = flat.filter((_, i) => i % 2 === 0);
     if (ids.length === 0) return [];
-    const texts = await this.ask((client) => client.hmget(keys.scheduledData, ...ids));
+    const texts = await this.ask(queue, (client) => client.hmget(keys.scheduledData, ...ids));
     return ids.flatMap((id, i) => {
       const text = texts[i];
       return text ? [scheduledTask(id, Number(flat[i * 2 + 1]), text)] : [];
@@ -52,26 +58,27 @@ export class Inspection {
 
   async find(queue: string, keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {
     const { key, field } = keys.index(id);
-    const place = await this.ask((client) => client.hget(key, field));
+    const place = await this.ask(queue, (client) => client.hget(key, field));
     if (!place) return undefined;
-    if (place === 's') return this.findScheduled(keys, id);
+    if (place === 's') return this.findScheduled(queue, keys, id);
     const entryId = place.slice(1);
     if (place.startsWith('d')) {
-      const [letter] = await this.ask((client) => client.xrange(keys.dead, entryId, entryId));
+      const [letter] = await this.ask(queue, (client) => client.xrange(keys.dead, entryId, entryId));
       return letter && { state: 'dead', letter: deadLetter(queue, letter) };
     }
-    return this.findDelivered(keys, place[0]!, entryId);
+    return this.findDelivered(queue, keys, place[0]!, entryId);
   }
 
-  private async findScheduled(keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {
+  private async findScheduled(queue: string, keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {
     const [dueAt, text] = await Promise.all([
-      this.ask((client) => client.zscore(keys.scheduled, id)),
-      this.ask((client) => client.hget(keys.scheduledData, id)),
+      this.ask(queue, (client) => client.zscore(keys.scheduled, id)),
+      this.ask(queue, (client) => client.hget(keys.scheduledData, id)),
     ]);
     return dueAt && text ? { state: 'scheduled', task: scheduledTask(id, Number(dueAt), text) } : undefined;
   }
 
   private async findDelivered(
+    queue: string,
     keys: QueueKeys,
     mark: string,
     entryId: string,
@@ -79,8 +86,8 @@ export class Inspection {
     const lane = laneOf(mark);
     const key = keys.lanes[lane];
     const [entries, pending] = await Promise.all([
-      this.ask((client) => client.xrange(key, entryId, entryId)) as Promise<RawEntry[]>,
-      this.ask((client) => client.xpending(key, GROUP, entryId, entryId, 1)).catch(noGroup([])),
+      this.ask(queue, (client) => client.xrange(key, entryId, entryId)) as Promise<RawEntry[]>,
+      this.ask(queue, (client) => client.xpending(key, GROUP, entryId, entryId, 1)).catch(noGroup([])),
     ]);
     const fields = entries[0]?.[1];
     if (!fields) return undefined;
@@ -89,22 +96,18 @@ export class Inspection {
     return { state: 'active', lane, entryId, fields, consumer: row[1], idleMs: row[2], delivery: row[3] };
   }
 
-  private async consumersOf(key: string): Promise<ConsumerInfo[]> {
-    const rows = (await this.ask((client) => client.xinfo('CONSUMERS', key, GROUP)).catch(noGroup([]))) as (
-      string | number
-    )[][];
+  private async consumersOf(queue: string, key: string): Promise<ConsumerInfo[]> {
+    const rows = (await this.ask(queue, (client) => client.xinfo('CONSUMERS', key, GROUP)).catch(
+      noGroup([]),
+    )) as (string | number)[][];
     return rows.map((row) => {
       const field = fieldsOf(row.map(String));
       return { name: field.name ?? '', idleMs: Number(field.idle ?? 0), pending: Number(field.pending ?? 0) };
     });
   }
 
-  private async ask<T>(command: (client: Redis) => Promise<T>): Promise<T> {
-    try {
-      return await command(this.client());
-    } catch (error) {
-      throw toBrokerError(error);
-    }
+  private ask<T>(queue: string, command: (client: Redis) => Promise<T>): Promise<T> {
+    return this.calls.command(queue, command);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type {
   Broker,
   ConsumerInfo,
@@ -7,8 +7,11 @@ import type {
   Delivery,
   EnqueueAnswer,
   EnqueueGroup,
+  EnqueueReply,
   FetchAnswer,
   FetchRequest,
+  GroupRef,
+  LaneQuota,
   Lease,
   PromoteAnswer,
   PromoteRequest,
@@ -19,144 +22,168 @@ import type {
   SettleAnswer,
   SettleRequest,
   TaskPlace,
-  WakeReason,
 } from '../broker/broker.js';
-import { type BrokerError, BrokerTimeoutError } from '../contract/errors.js';
-import { LANES } from '../contract/lane.js';
+import type { GuardRequest, LeaseGuard } from '../broker/lease-guard.js';
+import type { DataLoss } from '../contract/data-loss.js';
+import { type Lane, LANES } from '../contract/lane.js';
 import type { ResolvedEngineOptions } from '../policy/engine-options.js';
 import { monotonicMs } from '../runtime/clock.js';
-import { type LinkRole, RedisLinks } from './connections.js';
+import { Calls } from './calls.js';
+import { ClusterLinks } from './cluster-links.js';
+import { DataWatch } from './data-watch.js';
+import { DurabilityGate } from './durability-gate.js';
+import { Eras } from './eras.js';
+import { Fetches } from './fetches.js';
 import { Inspection } from './inspection.js';
-import { GROUP, KeyList, LANE_NUMBER, type QueueKeys, queueKeys } from './keys.js';
-import { toBrokerError } from './redis-errors.js';
+import { KeyList, LANE_NUMBER, type QueueKeys, queueKeys } from './keys.js';
+import { guardByThread } from './lease-guard.js';
+import type { Links } from './links.js';
+import { openLinks } from './open-links.js';
 import {
   countsAnswer,
-  enqueueAnswer,
-  fieldsOf,
-  freshDeliveries,
+  enqueueReply,
   lostLeases,
-  type RawEntry,
   reclaimAnswer,
+  resolvedAnswers,
   settleAnswer,
 } from './replies.js';
-import { enqueueCall, leaseArgs, settleCall } from './requests.js';
-import { runScript, type Script } from './run-script.js';
+import { enqueueCall, leaseArgs, RECORD_TTL_MS, settleCall } from './requests.js';
+import type { Script } from './run-script.js';
 import { scripts } from './scripts.generated.js';
-import { readServerFacts, type ServerFacts, unfitError, unfitness } from './server-check.js';
+import { readServerFacts, type ServerFacts } from './server-check.js';
+import { demandFit } from './server-demands.js';
 
 /** Tasks moved or leases renewed by one script call. */
 const PAGE = 100;
-
-/** Beyond `blockMs`, how long a blocking read may stay without an answer before its link is taken for dead. */
-const WATCHDOG_MARGIN_MS = 3000;
 
 /** The broker on Redis: every verb is one script, or one command that is atomic by itself. */
 export class RedisBroker implements Broker {
   private readonly keysByQueue = new Map<string, QueueKeys>();
   private readonly inspection: Inspection;
+  private readonly durability: DurabilityGate;
+  private readonly calls: Calls;
+  private readonly eras: Eras;
+  private readonly fetches: Fetches;
+  private readonly watch: DataWatch;
   /** Redis' clock minus this process' steady clock. */
   private clockOffset = Date.now() - monotonicMs();
-  /** What Redis calls the connection that blocks, as long as it lasts. */
-  private blockingId: number | undefined;
 
   private constructor(
-    private readonly links: RedisLinks,
-    private readonly prefix: string,
-    /** What was found when connecting. */
+    private readonly links: Links,
+    private readonly options: ResolvedEngineOptions,
+    /** What was found when connecting; in a Cluster, at the first server. */
     readonly server: ServerFacts,
   ) {
-    this.inspection = new Inspection(() => links.get('commands'));
+    this.calls = new Calls(links);
+    this.inspection = new Inspection(this.calls);
+    this.durability = new DurabilityGate(this.calls, options.redis.commandTimeoutMs);
+    this.watch = new DataWatch(this.calls, (queue) => this.keys(queue));
+    const keysOf = (queue: string): QueueKeys => this.keys(queue);
+    this.eras = new Eras(this.calls, this.watch, keysOf);
+    this.fetches = new Fetches({ links, eras: this.eras, watch: this.watch, keysOf });
   }
 
   /**
    * Connects, and looks whether the server can be trusted with tasks.
-   * @throws RedisUnusableError when it cannot be reached in time, or is unfit and `redis.unsafe` is 'refuse'
+   * @throws RedisUnusableError when it cannot be reached in time, or is unfit and the options say to refuse it
    */
   static async connect(
     options: ResolvedEngineOptions,
     report: { random: () => number; warn: (message: string) => void },
   ): Promise<RedisBroker> {
-    const links = new RedisLinks(options.redis, report.random);
+    const links = openLinks(options.redis, report.random);
     try {
       await links.connect();
-      const facts = await readServerFacts(links.get('commands'));
-      const reasons = unfitness(facts);
-      if (reasons.length > 0 && options.redis.unsafe === 'refuse') throw unfitError(links.target, reasons);
-      for (const reason of reasons) report.warn(`Redis at ${links.target}: ${reason}`);
-      return new RedisBroker(links, options.prefix, facts);
+      const facts = await Promise.all(links.servers().map(readServerFacts));
+      for (const server of facts) demandFit(links.target, server, options, report.warn);
+      return new RedisBroker(links, options, facts[0]!);
     } catch (error) {
       await links.close();
       throw error;
     }
   }
 
-  /** Host and port, or path, of the server. */
+  /** Host and port, or path, of the server; the nodes asked first of a Cluster. */
   get target(): string {
     return this.links.target;
   }
 
-  /** The connection for commands, for an application's own use. Do not block on it or close it. */
-  get client(): Redis {
-    return this.links.get('commands');
+  /**
+   * The connection for commands, for an application's own use; of a Cluster, a client that finds each key's server.
+   * Do not block on it or close it.
+   */
+  get client(): Redis | Cluster {
+    return this.links instanceof ClusterLinks ? this.links.client : this.links.servers()[0]!;
   }
 
   now(): number {
     return Math.round(monotonicMs() + this.clockOffset);
   }
 
-  async openForWork(): Promise<void> {
-    await Promise.all([this.links.ready('blocking'), this.links.ready('maintenance')]);
+  async openForWork(queues: readonly string[]): Promise<void> {
+    await Promise.all(queues.map((queue) => this.links.ready('maintenance', queue)));
   }
 
-  async ensureQueue(queue: string): Promise<boolean> {
-    const { laneList, wake } = this.keys(queue);
-    return Number(await this.run('commands', scripts.ensure, [...laneList, wake], [])) > 0;
+  ensureQueue(queue: string): Promise<boolean> {
+    return this.eras.make(queue);
   }
 
-  async enqueue(group: EnqueueGroup): Promise<readonly EnqueueAnswer[]> {
-    const { keys, args } = enqueueCall(this.keys(group.queue), group);
-    const reply = String(await this.run('commands', scripts.enqueue, keys, args));
-    if (reply === 'late')
-      throw new BrokerTimeoutError('LATE', 'a later group of this channel was applied already');
-    return reply.split(' ').map(enqueueAnswer);
-  }
-
-  async fetch(request: FetchRequest): Promise<FetchAnswer> {
-    const streams = request.queues.flatMap((queue) => {
-      const keys = this.keys(queue);
-      return [
-        ...LANES.map((lane) => ({ queue, lane, key: keys.lanes[lane] })),
-        { queue, lane: undefined, key: keys.wake },
-      ];
-    });
-    const reply = await this.blockingRead(
-      request,
-      streams.map((stream) => stream.key),
+  async enqueue(group: EnqueueGroup): Promise<EnqueueReply> {
+    const { queue, durability, channel, sequence } = group;
+    if (durability !== 'accepted') await this.durability.admit(queue, durability);
+    const keys = this.keys(queue);
+    const call = enqueueCall(keys, group);
+    const reply = enqueueReply(
+      String(await this.calls.run('commands', queue, scripts.enqueue, call.keys, call.args)),
     );
-    const byKey = new Map(streams.map((stream) => [stream.key, stream]));
-    const deliveries: Delivery[] = [];
-    const woken: { queue: string; entryId: string; why: WakeReason }[] = [];
-    for (const [key, entries] of reply) {
-      const { queue, lane } = byKey.get(key)!;
-      if (lane) deliveries.push(...freshDeliveries(queue, lane, entries));
-      else for (const [entryId, fields] of entries) woken.push({ queue, entryId, why: wakeReason(fields) });
-    }
-    return { deliveries, woken };
+    if (durability !== 'accepted')
+      await this.durability.reached(queue, durability, keys.producer(channel), sequence);
+    return reply;
   }
 
-  async interruptFetch(): Promise<void> {
-    const link = this.links.get('blocking');
-    // Before the link is ready nothing blocks on it.
-    if (link.status !== 'ready' || this.blockingId === undefined) return;
-    await this.command('commands', (client) => client.client('UNBLOCK', this.blockingId!));
+  async resolveGroup(group: GroupRef): Promise<readonly EnqueueAnswer[] | undefined> {
+    const { queue, channel, sequence, durability = 'accepted' } = group;
+    const record = this.keys(queue).producer(channel);
+    const reply = await this.calls.run(
+      'commands',
+      queue,
+      scripts.resolve,
+      [record],
+      [sequence, RECORD_TTL_MS],
+    );
+    const answers = resolvedAnswers(String(reply));
+    if (answers && durability !== 'accepted')
+      await this.durability.reached(queue, durability, record, sequence);
+    return answers;
+  }
+
+  fetchGroups(queues: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return this.links.together(queues);
+  }
+
+  fetch(request: FetchRequest): Promise<FetchAnswer> {
+    return this.fetches.fetch(request);
+  }
+
+  interruptFetch(part = ''): Promise<void> {
+    return this.fetches.interrupt(part);
+  }
+
+  endFetch(part = ''): Promise<void> {
+    return this.fetches.end(part);
   }
 
   async settle(request: SettleRequest): Promise<SettleAnswer> {
-    const { keys, args, done } = settleCall(this.keys(request.queue), request);
-    const reply = await this.run('commands', scripts.settle, keys, args);
-    const { now, ...answer } = settleAnswer(request.queue, done, reply);
-    this.heard(now);
-    return answer;
+    const { queue } = request;
+    if (request.want.total > 0 && !this.eras.has(queue)) await this.eras.of(queue);
+    const connection = this.eras.connection;
+    const { groupMissing, ...told } = await this.settleOnce(request);
+    const answer = { ...told, deliveries: await this.eras.certain(told.deliveries, connection) };
+    if (!groupMissing) return { ...answer, recreated: false };
+    const recreated = await this.eras.make(queue);
+    const want = stillWanted(request.want, answer.deliveries);
+    const { deliveries } = await this.settleOnce({ ...request, outcomes: [], want });
+    return { stale: answer.stale, deliveries: [...answer.deliveries, ...deliveries], recreated };
   }
 
   async extend(queue: string, consumer: string, leases: readonly Lease[]): Promise<readonly Lease[]> {
@@ -164,7 +191,10 @@ export class RedisBroker implements Broker {
     const lost: Lease[] = [];
     for (let i = 0; i < leases.length; i += PAGE) {
       const page = leases.slice(i, i + PAGE);
-      const reply = await this.run('maintenance', scripts.extend, laneList, [consumer, ...leaseArgs(page)]);
+      const reply = await this.calls.run('maintenance', queue, scripts.extend, laneList, [
+        consumer,
+        ...leaseArgs(page),
+      ]);
       const answer = lostLeases(page, reply);
       this.heard(answer.now);
       lost.push(...answer.lost);
@@ -181,7 +211,13 @@ export class RedisBroker implements Broker {
       PAGE,
       request.wakeEntryId ?? '',
     ];
-    const reply = await this.run('maintenance', scripts.due, [keys.scheduled, keys.control, keys.wake], duty);
+    const reply = await this.calls.run(
+      'maintenance',
+      request.queue,
+      scripts.due,
+      [keys.scheduled, keys.control, keys.wake],
+      duty,
+    );
     const [now, onDuty, nextInMs, ids] = reply as [number, number, number, string[]];
     this.heard(now);
     let promoted = 0;
@@ -191,15 +227,18 @@ export class RedisBroker implements Broker {
         const { key, field } = keys.index(id);
         return [id, list.position(key), field];
       });
-      promoted = Number(await this.run('maintenance', scripts.promote, list.keys, args));
+      promoted = Number(await this.calls.run('maintenance', request.queue, scripts.promote, list.keys, args));
     }
     return { onDuty: onDuty === 1, promoted, nextInMs: nextInMs < 0 ? undefined : nextInMs };
   }
 
   async reclaim(request: ReclaimRequest): Promise<ReclaimAnswer> {
+    await this.eras.of(request.queue);
+    const { connection } = this.eras;
     const keys = this.keys(request.queue);
-    const reply = await this.run(
+    const reply = await this.calls.run(
       'maintenance',
+      request.queue,
       scripts.reclaim,
       [...keys.laneList, keys.control, keys.wake],
       [
@@ -217,27 +256,27 @@ export class RedisBroker implements Broker {
     );
     const { now, ...answer } = reclaimAnswer(request.queue, reply);
     this.heard(now);
-    return answer;
+    return { ...answer, deliveries: await this.eras.certain(answer.deliveries, connection) };
   }
 
   listConsumers(queue: string): Promise<readonly ConsumerInfo[]> {
-    return this.inspection.consumers(this.keys(queue));
+    return this.inspection.consumers(queue, this.keys(queue));
   }
 
   async removeConsumer(queue: string, consumer: string): Promise<boolean> {
     const { laneList, wake, control } = this.keys(queue);
     const keys = [...laneList, wake, control];
-    return (await this.run('commands', scripts.removeConsumer, keys, [consumer])) === 1;
+    return (await this.calls.run('commands', queue, scripts.removeConsumer, keys, [consumer])) === 1;
   }
 
   replay(queue: string, letters: readonly DeadLetterRef[]): Promise<number> {
     const keys = this.keys(queue);
-    return this.forDeadLetters(scripts.replay, keys, [...keys.laneList, keys.dead], letters);
+    return this.forDeadLetters(queue, scripts.replay, keys, [...keys.laneList, keys.dead], letters);
   }
 
   deleteDeadLetters(queue: string, letters: readonly DeadLetterRef[]): Promise<number> {
     const keys = this.keys(queue);
-    return this.forDeadLetters(scripts.deleteDead, keys, [keys.dead], letters);
+    return this.forDeadLetters(queue, scripts.deleteDead, keys, [keys.dead], letters);
   }
 
   listDeadLetters(queue: string, after: string, limit: number): Promise<readonly DeadLetter[]> {
@@ -245,13 +284,13 @@ export class RedisBroker implements Broker {
   }
 
   listScheduled(queue: string, offset: number, limit: number): Promise<readonly ScheduledTask[]> {
-    return this.inspection.scheduled(this.keys(queue), offset, Math.min(limit, PAGE));
+    return this.inspection.scheduled(queue, this.keys(queue), offset, Math.min(limit, PAGE));
   }
 
   async counts(queue: string): Promise<QueueCounts> {
     const keys = this.keys(queue);
     const [reply, consumers] = await Promise.all([
-      this.run('commands', scripts.counts, [...keys.laneList, keys.scheduled, keys.dead], []),
+      this.calls.run('commands', queue, scripts.counts, [...keys.laneList, keys.scheduled, keys.dead], []),
       this.listConsumers(queue),
     ]);
     const { now, ...counts } = countsAnswer(reply);
@@ -265,12 +304,20 @@ export class RedisBroker implements Broker {
 
   async ping(): Promise<number> {
     const start = monotonicMs();
-    await this.command('commands', (client) => client.ping());
+    await Promise.all(this.links.servers().map((link) => this.calls.on(link, (client) => client.ping())));
     return monotonicMs() - start;
   }
 
-  onReconnect(listener: (link: string) => void): () => void {
+  onReconnect(listener: (link: string, silentMs: number, awayMs?: number) => void): () => void {
     return this.links.onReconnect(listener);
+  }
+
+  onDataLoss(listener: (loss: DataLoss) => void): () => void {
+    return this.watch.onLoss(listener);
+  }
+
+  guardLeases(request: GuardRequest): LeaseGuard | undefined {
+    return guardByThread(request, this.options);
   }
 
   close(): Promise<void> {
@@ -278,6 +325,7 @@ export class RedisBroker implements Broker {
   }
 
   private async forDeadLetters(
+    queue: string,
     script: Script,
     keys: QueueKeys,
     fixed: readonly string[],
@@ -290,83 +338,30 @@ export class RedisBroker implements Broker {
         const { key, field } = keys.index(id);
         return [entryId, list.position(key), field];
       });
-      done += Number(await this.run('commands', script, list.keys, args));
+      done += Number(await this.calls.run('commands', queue, script, list.keys, args));
     }
     return done;
   }
 
-  private async blockingRead(
-    request: FetchRequest,
-    keys: readonly string[],
-  ): Promise<[string, RawEntry[]][]> {
-    const link = await this.links.ready('blocking');
-    if (this.blockingId === undefined) {
-      link.once('close', () => (this.blockingId = undefined));
-      this.blockingId = await this.command('blocking', (client) => client.client('ID'));
-    }
-    // A link whose other end is gone looks like a queue without tasks: judge it by its silence.
-    const watchdog = setTimeout(() => this.links.rebuild(link), request.blockMs + WATCHDOG_MARGIN_MS);
-    try {
-      const reply = await this.command('blocking', (client) =>
-        client.xreadgroup(
-          'GROUP',
-          GROUP,
-          request.consumer,
-          'COUNT',
-          request.count,
-          'BLOCK',
-          request.blockMs,
-          'STREAMS',
-          ...keys,
-          ...keys.map(() => '>'),
-        ),
-      );
-      return reply ?? [];
-    } finally {
-      clearTimeout(watchdog);
-    }
+  private async settleOnce(request: SettleRequest) {
+    const { keys, args, done } = settleCall(this.keys(request.queue), request);
+    // Not after the queue, where it moves: it leases, and the era is known only where it was asked for.
+    const reply = await this.calls.run('commands', request.queue, scripts.settle, keys, args, {
+      follow: false,
+    });
+    const { now, newest, ...answer } = settleAnswer(request.queue, done, reply);
+    this.heard(now);
+    for (const lane of LANES) this.watch.saw(request.queue, lane, newest[lane]);
+    return answer;
   }
 
   private keys(queue: string): QueueKeys {
     let keys = this.keysByQueue.get(queue);
     if (!keys) {
-      keys = queueKeys(this.prefix, queue);
+      keys = queueKeys(this.options.prefix, queue);
       this.keysByQueue.set(queue, keys);
     }
     return keys;
-  }
-
-  private async run(
-    role: LinkRole,
-    script: Script,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    const client = await this.links.ready(role);
-    try {
-      return await runScript(client, script, keys, args);
-    } catch (error) {
-      throw this.examined(client, error);
-    }
-  }
-
-  private async command<T>(role: LinkRole, send: (client: Redis) => Promise<T>): Promise<T> {
-    const client = await this.links.ready(role);
-    try {
-      return await send(client);
-    } catch (error) {
-      throw this.examined(client, error);
-    }
-  }
-
-  /**
-   * A command that waited in vain means that the other end is gone, whatever the socket thinks of itself: without a
-   * new one every command to come would wait as long.
-   */
-  private examined(client: Redis, error: unknown): BrokerError {
-    const broken = toBrokerError(error);
-    if (broken instanceof BrokerTimeoutError && broken.reason === 'TIMEOUT') this.links.rebuild(client);
-    return broken;
   }
 
   private heard(now: number): void {
@@ -374,6 +369,10 @@ export class RedisBroker implements Broker {
   }
 }
 
-function wakeReason(fields: readonly string[] | null): WakeReason {
-  return fieldsOf(fields ?? []).why === 'released' ? 'released' : 'due';
+/** What is left of a quota after some of it was delivered. */
+function stillWanted(want: LaneQuota, delivered: readonly Delivery[]): LaneQuota {
+  const left = (lane: Lane): number =>
+    Math.max(0, want[lane] - delivered.filter((delivery) => delivery.lane === lane).length);
+  const total = want.total - delivered.length;
+  return { total, high: left('high'), normal: left('normal'), low: left('low') };
 }

@@ -1,26 +1,43 @@
 import { BrokerError, BrokerTimeoutError } from '../contract/errors.js';
 
-/** Replies that say "not now": nothing was changed, and the same call may succeed soon. */
-const PASSING: ReadonlySet<string> = new Set([
-  'LOADING',
-  'BUSY',
-  'TRYAGAIN',
-  'CLUSTERDOWN',
-  'MASTERDOWN',
-  'READONLY',
-  'NOREPLICAS',
-  'UNBLOCKED',
-  'NOSCRIPT',
-]);
+/**
+ * What an error code asks of us.
+ *
+ * - `retry`: not now; nothing was changed, and the same call may succeed soon.
+ * - `reconnect`: not here; the link is led elsewhere, then as `retry`.
+ * - `repair`: something is missing that we can make again (a group, a script), then as `retry`.
+ * - `refuse`: it stays so until somebody mends Redis or the options; `fix` says what.
+ * - `report`: unforeseen, so a matter for people.
+ */
+export type Reaction = 'retry' | 'reconnect' | 'repair' | 'refuse' | 'report';
 
-/** What to do about replies that need somebody. */
-const FIXES: Readonly<Record<string, string>> = {
-  OOM: 'Redis is at maxmemory: let workers drain it, or give it more memory',
-  MISCONF: 'Redis cannot persist and refuses writes: see its log',
-  NOAUTH: 'give redis.password',
-  WRONGPASS: 'check redis.username and redis.password',
-  NOPERM: 'the Redis user lacks a permission that taskq needs',
-  WRONGTYPE: 'a key of this prefix holds something else: choose another prefix or queue name',
+/** Every code that Redis is known to answer with, and what is done about it: the one place that decides that. */
+export const REACTIONS: Readonly<Record<string, { readonly reaction: Reaction; readonly fix?: string }>> = {
+  LOADING: { reaction: 'retry' },
+  BUSY: { reaction: 'retry' },
+  TRYAGAIN: { reaction: 'retry' },
+  ASK: { reaction: 'retry' },
+  CLUSTERDOWN: { reaction: 'retry' },
+  NOREPLICAS: { reaction: 'retry' },
+  NOTREADY: { reaction: 'retry' },
+  MOVED: { reaction: 'reconnect' },
+  MASTERDOWN: { reaction: 'reconnect' },
+  READONLY: { reaction: 'reconnect' },
+  NOSCRIPT: { reaction: 'repair' },
+  NOGROUP: { reaction: 'repair' },
+  UNBLOCKED: { reaction: 'repair' },
+  OOM: { reaction: 'refuse', fix: 'Redis is at maxmemory: let workers drain it, or give it more memory' },
+  MISCONF: { reaction: 'refuse', fix: 'Redis cannot persist and refuses writes: see its log' },
+  NOAUTH: { reaction: 'refuse', fix: 'give redis.password' },
+  WRONGPASS: { reaction: 'refuse', fix: 'check redis.username and redis.password' },
+  NOPERM: { reaction: 'refuse', fix: 'the Redis user lacks a permission that taskq needs' },
+  NOPROTO: { reaction: 'refuse', fix: 'taskq speaks RESP3: use Redis 7.0, Valkey 7.2 or newer' },
+  DENIED: { reaction: 'refuse', fix: 'Redis runs in protected mode: give it a password or let this host in' },
+  CROSSSLOT: { reaction: 'refuse', fix: 'set redis.cluster: this server is part of a Cluster' },
+  WRONGTYPE: {
+    reaction: 'refuse',
+    fix: 'a key of this prefix holds something else: choose another prefix or queue name',
+  },
 };
 
 /**
@@ -46,11 +63,14 @@ export function toBrokerError(error: unknown): BrokerError {
 function fromReply(message: string): BrokerError {
   const reason = /^-?([A-Z][A-Z0-9]+)\b/.exec(message)?.[1] ?? 'ERR';
   const shown = message.replace(/,? with args beginning with:.*$/s, '').replace(/\n.*$/s, '');
+  const { reaction, fix } = (Object.hasOwn(REACTIONS, reason) && REACTIONS[reason]) || UNFORESEEN;
   return new BrokerError(reason, `Redis answered: ${shown}`, {
-    retryable: PASSING.has(reason),
-    ...(FIXES[reason] && { fix: FIXES[reason] }),
+    retryable: reaction === 'retry' || reaction === 'reconnect' || reaction === 'repair',
+    ...(fix !== undefined && { fix }),
   });
 }
+
+const UNFORESEEN: { readonly reaction: Reaction; readonly fix?: string } = { reaction: 'report' };
 
 function linkMessage(name: string, message: string): string {
   return name === 'MaxRetriesPerRequestError' ? 'the connection was lost' : message;

@@ -1,12 +1,37 @@
-import type { DeadLetter, Delivery, EnqueueAnswer, Lease, ScheduledTask } from '../broker/broker.js';
+import type {
+  DeadLetter,
+  Delivery,
+  EnqueueAnswer,
+  EnqueueReply,
+  Lease,
+  ScheduledTask,
+} from '../broker/broker.js';
+import { BrokerTimeoutError, RedisUnusableError } from '../contract/errors.js';
 import type { Lane } from '../contract/lane.js';
 import { laneOf } from './keys.js';
 
 /** An entry as Redis answers it: id, and names and values in turn (null when it was deleted). */
 export type RawEntry = readonly [string, readonly string[] | null];
 
+/**
+ * Answer of the `enqueue` script.
+ * @throws BrokerTimeoutError when the group came too late: a later one was applied, or it was given up
+ */
+export function enqueueReply(text: string): EnqueueReply {
+  if (text === 'late' || text.startsWith('-'))
+    throw new BrokerTimeoutError('LATE', 'the group came after a later one, or after it was given up');
+  const words = text.split(' ');
+  const lostAfter = words[0]!.startsWith('!') ? Number(words.shift()!.slice(1)) : undefined;
+  return { lostAfter, answers: words.filter((word) => word !== '').map(enqueueAnswer) };
+}
+
+/** Answer of the `resolve` script: as for `enqueue`, or nothing when the group was not applied. */
+export function resolvedAnswers(text: string): readonly EnqueueAnswer[] | undefined {
+  return text.startsWith('-') ? undefined : enqueueReply(text).answers;
+}
+
 /** What one word of the `enqueue` script's answer means. */
-export function enqueueAnswer(word: string): EnqueueAnswer {
+function enqueueAnswer(word: string): EnqueueAnswer {
   switch (word[0]) {
     case 'a':
       return { status: 'accepted' };
@@ -20,10 +45,15 @@ export function enqueueAnswer(word: string): EnqueueAnswer {
 }
 
 /** Entries that were never delivered before. */
-export function freshDeliveries(queue: string, lane: Lane, entries: readonly RawEntry[] | null): Delivery[] {
+export function freshDeliveries(
+  queue: string,
+  lane: Lane,
+  era: number,
+  entries: readonly RawEntry[] | null,
+): Delivery[] {
   const deliveries: Delivery[] = [];
   for (const [entryId, fields] of entries ?? []) {
-    if (fields) deliveries.push({ queue, lane, entryId, delivery: 1, fields });
+    if (fields) deliveries.push({ queue, lane, entryId, delivery: 1, era, fields });
   }
   return deliveries;
 }
@@ -33,31 +63,38 @@ type TakenEntry = string | RawEntry;
 
 /** Answer of the `settle` script; `done` are the outcomes it was told of without their position, in that order. */
 export function settleAnswer(queue: string, done: readonly number[], reply: unknown) {
-  const [now, refused, recreated, high, normal, low] = reply as [
+  const [now, refused, missing, era, high, normal, low] = reply as [
     number,
     number[],
+    number,
     number,
     TakenEntry[],
     TakenEntry[],
     TakenEntry[],
   ];
   const deliveries: Delivery[] = [];
-  takeDeliveries(deliveries, queue, 'high', high);
-  takeDeliveries(deliveries, queue, 'normal', normal);
-  takeDeliveries(deliveries, queue, 'low', low);
+  takeDeliveries(deliveries, queue, 'high', era, high);
+  takeDeliveries(deliveries, queue, 'normal', era, normal);
+  takeDeliveries(deliveries, queue, 'low', era, low);
   const stale = refused.map((position) => (position < 0 ? -1 - position : done[position]!));
-  return { now, stale, recreated: recreated === 1, deliveries };
+  return { now, stale, groupMissing: missing === 1, deliveries, newest: { high, normal, low } };
 }
 
-function takeDeliveries(into: Delivery[], queue: string, lane: Lane, entries: readonly TakenEntry[]): void {
+function takeDeliveries(
+  into: Delivery[],
+  queue: string,
+  lane: Lane,
+  era: number,
+  entries: readonly TakenEntry[],
+): void {
   for (const entry of entries) {
-    if (typeof entry === 'string') into.push(compactDelivery(queue, lane, entry));
-    else into.push(...freshDeliveries(queue, lane, [entry]));
+    if (typeof entry === 'string') into.push(compactDelivery(queue, lane, era, entry));
+    else into.push(...freshDeliveries(queue, lane, era, [entry]));
   }
 }
 
 /** Entry, id, type, attempt, enqueuedAt, meta and payload, of which only the payload may hold a newline. */
-function compactDelivery(queue: string, lane: Lane, text: string): Delivery {
+function compactDelivery(queue: string, lane: Lane, era: number, text: string): Delivery {
   const entry = text.indexOf('\n');
   const id = text.indexOf('\n', entry + 1);
   const type = text.indexOf('\n', id + 1);
@@ -78,12 +115,13 @@ function compactDelivery(queue: string, lane: Lane, text: string): Delivery {
     'meta',
     text.slice(enqueuedAt + 1, meta),
   ];
-  return { queue, lane, entryId: text.slice(0, entry), delivery: 1, fields };
+  return { queue, lane, entryId: text.slice(0, entry), delivery: 1, era, fields };
 }
 
 /** Answer of the `reclaim` script. */
 export function reclaimAnswer(queue: string, reply: unknown) {
-  const [now, lane, after, left, taken] = reply as [
+  const [now, era, lane, after, left, taken] = reply as [
+    number,
     number,
     number,
     string,
@@ -99,6 +137,7 @@ export function reclaimAnswer(queue: string, reply: unknown) {
       lane: laneOf(of),
       entryId,
       delivery,
+      era,
       fields: fields ?? [],
       from,
     })),
@@ -123,6 +162,34 @@ export function countsAnswer(reply: unknown) {
 export function lostLeases(leases: readonly Lease[], reply: unknown): { now: number; lost: Lease[] } {
   const [now, positions] = reply as [number, number[]];
   return { now, lost: positions.map((position) => leases[position]!) };
+}
+
+/** Which data a queue is, and the last entry ever written to each lane. */
+export interface DataSet {
+  /** '' when there is none. */
+  readonly epoch: string;
+  readonly last: Readonly<Record<Lane, string>>;
+}
+
+/** Answer of the `data-set` script. */
+export function dataSetAnswer(reply: unknown): DataSet {
+  const [epoch, high, normal, low] = reply as [string, string, string, string];
+  return { epoch, last: { high, normal, low } };
+}
+
+/**
+ * Answer of the `ensure` script.
+ * @throws RedisUnusableError naming every key that holds something else
+ */
+export function ensureAnswer(queue: string, reply: unknown): { made: number; epoch: string; era: number } {
+  const [made, ...rest] = reply as [number, ...string[]];
+  if (made >= 0) return { made, epoch: rest[0] ?? '', era: Number(rest[1] ?? 0) };
+  const wrong: string[] = [];
+  for (let i = 0; i < rest.length; i += 3)
+    wrong.push(`${rest[i]} holds a ${rest[i + 1]}, not a ${rest[i + 2]}`);
+  throw new RedisUnusableError(`queue "${queue}" cannot be used: ${wrong.join('; ')}`, {
+    fix: 'choose another prefix or queue name, or delete what is there if nobody needs it; nothing was changed',
+  });
 }
 
 /** A waiting task: `lane \n attempt \n enqueuedAt \n type \n meta \n payload`, of which only the payload may hold a newline. */

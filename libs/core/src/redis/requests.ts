@@ -12,7 +12,7 @@ export interface ScriptCall {
  * How long Redis remembers the last group of a producer's channel: far longer than a producer goes on repeating one
  * (`producer.timeout` is at most 5 minutes).
  */
-const RECORD_TTL_MS = 15 * 60_000;
+export const RECORD_TTL_MS = 15 * 60_000;
 
 /** Call of the `enqueue` script; its header says what stands where. */
 export function enqueueCall(keys: QueueKeys, group: EnqueueGroup): ScriptCall {
@@ -23,7 +23,13 @@ export function enqueueCall(keys: QueueKeys, group: EnqueueGroup): ScriptCall {
     keys.wake,
     keys.producer(group.channel),
   ]);
-  const args: (string | number)[] = [group.sequence, group.maxReady, RECORD_TTL_MS, group.tasks.length];
+  const args: (string | number)[] = [
+    group.sequence,
+    group.maxReady,
+    RECORD_TTL_MS,
+    group.after,
+    group.tasks.length,
+  ];
   for (const task of group.tasks) {
     const { key, field } = keys.index(task.id);
     const letter = LANE_LETTER[task.lane];
@@ -50,7 +56,8 @@ export function settleCall(
   request: SettleRequest,
 ): ScriptCall & { readonly done: readonly number[] } {
   const { want, outcomes } = request;
-  const list = new KeyList([...keys.laneList, keys.dead, keys.scheduled, keys.scheduledData, keys.wake]);
+  const { laneList, dead, scheduled, scheduledData, wake, control } = keys;
+  const list = new KeyList([...laneList, dead, scheduled, scheduledData, wake, control]);
   const args: (string | number)[] = [
     request.consumer,
     request.leaseMs,

@@ -1,5 +1,4 @@
 import type { Redis } from 'ioredis';
-import { toBrokerError } from './redis-errors.js';
 
 /** A script as it was compiled from its file. */
 export interface Script {
@@ -8,10 +7,7 @@ export interface Script {
   readonly lua: string;
 }
 
-/**
- * Runs a script by its hash, and by its text when the server does not know it (a restart, a failover, SCRIPT FLUSH).
- * @throws BrokerError, never an error that carries arguments
- */
+/** Runs a script by its hash, and by its text when the server does not know it (a restart, a failover, SCRIPT FLUSH). */
 export async function runScript(
   client: Redis,
   script: Script,
@@ -21,13 +17,9 @@ export async function runScript(
   try {
     return await client.evalsha(script.sha1, keys.length, ...keys, ...args);
   } catch (error) {
-    if (!isUnknownScript(error)) throw toBrokerError(error);
+    if (!isUnknownScript(error)) throw error;
   }
-  try {
-    return await client.eval(script.lua, keys.length, ...keys, ...args);
-  } catch (error) {
-    throw toBrokerError(error);
-  }
+  return client.eval(script.lua, keys.length, ...keys, ...args);
 }
 
 function isUnknownScript(error: unknown): boolean {

@@ -1,6 +1,17 @@
 // Generated from scripts/*.lua: do not edit. Change the .lua file, then run `npm run generate`.
 
 export const scripts = {
+  confirm: {
+    name: 'confirm',
+    sha1: '3f8b4583867b7350510a487330b5299d3e38f7b5',
+    lua: `local known = {}
+for i = 1, #KEYS do
+  local record = redis.call('GET', KEYS[i])
+  known[i] = record and record:match('^(%d+) ') == ARGV[i + 1] and 1 or 0
+  if known[i] == 1 then redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+end
+return known`,
+  },
   counts: {
     name: 'counts',
     sha1: '7194b6b1b993881610ebdff27efc1a7d5d42a2aa',
@@ -41,6 +52,18 @@ end
 return { time[1] * 1000 + math.floor(time[2] / 1000), ready, active, redis.call('ZCARD', KEYS[4]),
   redis.call('XLEN', KEYS[5]), oldest and string.format('%d', oldest) or '' }`,
   },
+  dataSet: {
+    name: 'data-set',
+    sha1: 'bdcdaae95a76283760c4964102fdf2dcc3c51710',
+    lua: `local function last(key)
+  local stream = redis.pcall('XINFO', 'STREAM', key)
+  if stream.err then return '0-0' end
+  for i = 1, #stream, 2 do
+    if stream[i] == 'last-generated-id' then return stream[i + 1] end
+  end
+end
+return { redis.call('HGET', KEYS[4], 'epoch') or '', last(KEYS[1]), last(KEYS[2]), last(KEYS[3]) }`,
+  },
   deleteDead: {
     name: 'delete-dead',
     sha1: 'fb924e2a79503b2f002b29ef8571b8c5899d0764',
@@ -56,7 +79,7 @@ return deleted`,
   },
   due: {
     name: 'due',
-    sha1: '0a1142678ece8889aced104971121feb89603adb',
+    sha1: '424ef9ed1a36500054c2efbfabe2bb1875262edd',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if ARGV[5] ~= '' then
@@ -66,22 +89,25 @@ end
 local duty = redis.call('HMGET', KEYS[2], 'promoter', 'promoterUntil')
 local free = not duty[1] or duty[1] == ARGV[1] or tonumber(duty[2]) <= now
 if not free and ARGV[3] ~= '1' then return { now, 0, -1, {} } end
-redis.call('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
+redis.pcall('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
 local ids = redis.call('ZRANGE', KEYS[1], '-inf', string.format('%d', now), 'BYSCORE', 'LIMIT', 0, ARGV[4])
 local head = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')[2]
 return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: '04d329cd6f11de2b4b4da722dbbb4cb9f2ada6fc',
-    lua: `local record = redis.call('GET', KEYS[7])
+    sha1: '9874a6cf87fc2ff4b69a7d4cf63ae78f6cc0d646',
+    lua: `local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
   if sequence == ARGV[1] then return answer end
-  if tonumber(sequence) > tonumber(ARGV[1]) then return 'late' end
+  known = tonumber(sequence)
+  if known > tonumber(ARGV[1]) then return 'late' end
+  local less = answer:match('^[!-](%d+)')
+  if less and tonumber(ARGV[4]) < known then known = tonumber(less) end
 end
 local LANE = { h = 1, n = 2, l = 3 }
-local count, max = tonumber(ARGV[4]), tonumber(ARGV[2])
+local count, max = tonumber(ARGV[5]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%d', now)
@@ -143,7 +169,7 @@ local function write(lane, id, type, payload, meta, at)
   redis.call('ZADD', KEYS[4], string.format('%d', at), id)
   return 's'
 end
-local answers, i = {}, 5
+local answers, i = {}, 6
 for task = 1, count do
   local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
   local lane = kind:lower()
@@ -172,22 +198,59 @@ end
 for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end
 if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
 local answer = table.concat(answers, ' ')
+if known < tonumber(ARGV[4]) then answer = '!' .. known .. ' ' .. answer end
 redis.call('SET', KEYS[7], ARGV[1] .. ' ' .. answer, 'PX', ARGV[3])
 return answer`,
   },
   ensure: {
     name: 'ensure',
-    sha1: '1d7225c0bed7f20345214c4bcd55cbd5a128e162',
-    lua: `local made = 0
-for key = 1, 4 do
-  local answer = redis.pcall('XGROUP', 'CREATE', KEYS[key], 'workers', '0', 'MKSTREAM')
-  if not answer.err then
-    made = made + 1
-  elseif not answer.err:find('BUSYGROUP', 1, true) then
-    return answer
+    sha1: '257ee76f0cc22c2f3557f78efcfc8158fc767e45',
+    lua: `local KIND = { 'stream', 'stream', 'stream', 'stream', 'stream', 'zset', 'hash', 'hash' }
+local YEAR_2026 = 1767225600
+local wrong = {}
+for key = 1, 8 do
+  local kind = redis.call('TYPE', KEYS[key]).ok
+  if kind ~= 'none' and kind ~= KIND[key] then
+    wrong[#wrong + 1] = KEYS[key]
+    wrong[#wrong + 1] = kind
+    wrong[#wrong + 1] = KIND[key]
   end
 end
-return made`,
+if #wrong > 0 then return { -1, unpack(wrong) } end
+local function has_group(key)
+  local groups = redis.pcall('XINFO', 'GROUPS', key)
+  for _, group in ipairs(groups.err and {} or groups) do
+    for i = 1, #group, 2 do
+      if group[i] == 'name' and group[i + 1] == 'workers' then return true end
+    end
+  end
+  return false
+end
+local made = 0
+for key = 1, 4 do
+  if ARGV[2] == '1' and not has_group(KEYS[key]) then
+    redis.call('XGROUP', 'CREATE', KEYS[key], 'workers', '0', 'MKSTREAM')
+    made = made + 1
+  end
+end
+local run = redis.call('INFO', 'server'):match('run_id:(%w+)')
+local control = redis.call('HMGET', KEYS[8], 'epoch', 'run', 'era')
+local name, era = control[1], tonumber(control[3] or 0)
+if not name then
+  name = ARGV[1]
+  redis.call('HSET', KEYS[8], 'epoch', name, 'run', run, 'era', 0)
+elseif made > 0 or control[2] ~= run then
+  era = math.max(era + 1, redis.call('TIME')[1] - YEAR_2026)
+  redis.pcall('HSET', KEYS[8], 'run', run, 'era', string.format('%d', era))
+end
+return { made, name, era }`,
+  },
+  eras: {
+    name: 'eras',
+    sha1: 'b44dd6358a8ee97014a2ee1fb2949e98ca0dc490',
+    lua: `local eras = {}
+for i = 1, #KEYS do eras[i] = tonumber(redis.call('HGET', KEYS[i], 'era') or 0) end
+return eras`,
   },
   extend: {
     name: 'extend',
@@ -245,7 +308,7 @@ return moved`,
   },
   reclaim: {
     name: 'reclaim',
-    sha1: '4e05b508b385888117af534b9445eef32378eda3',
+    sha1: 'fc1838b3536e0c7b4d0ef58ec517590ac1c84d8e',
     lua: `local PAGE = 100
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -257,16 +320,20 @@ if ARGV[9] ~= '' then
 end
 if not released and ARGV[8] == '' and ARGV[7] == '1' then
   local next_sweep = redis.call('HGET', KEYS[4], 'nextSweepAt')
-  if next_sweep and tonumber(next_sweep) > now then return { now, 0, '', 0, {} } end
-  redis.call('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
+  if next_sweep and tonumber(next_sweep) > now then return { now, 0, 0, '', 0, {} } end
+  redis.pcall('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
 end
 local held = {}
 for i = 10, #ARGV do held[ARGV[i]] = true end
-local taken, left = {}, 0
+local taken, left, suspected = {}, 0, 0
 local function consider(lane, entry, holder, idle, deliveries)
   if idle < lease or (holder == consumer and held[entry]) then return end
   local suspect = deliveries % 1000 >= 2
-  if wanted == 0 or (suspect and suspects == 0) then
+  if suspect and suspects == 0 then
+    suspected = suspected + 1
+    return
+  end
+  if wanted == 0 then
     left = left + 1
     return
   end
@@ -297,11 +364,11 @@ while lane <= 3 and budget > 0 do
   end
 end
 local over = lane > 3 or released
-if left > 0 then
+if left + suspected > 0 then
   redis.call('HDEL', KEYS[4], 'nextSweepAt')
   if #taken > 0 then redis.call('XADD', KEYS[5], 'MAXLEN', 8, '*', 'why', 'released') end
 end
-return { now, over and 0 or lane, after, left, taken }`,
+return { now, tonumber(redis.call('HGET', KEYS[4], 'era') or 0), over and 0 or lane, after, left, taken }`,
   },
   removeConsumer: {
     name: 'remove-consumer',
@@ -346,12 +413,25 @@ for i = 1, #ARGV, 3 do
 end
 return moved`,
   },
+  resolve: {
+    name: 'resolve',
+    sha1: 'd58db2c31b026d35ac08b1476beda0e3bbacd2d5',
+    lua: `local record, known = redis.call('GET', KEYS[1]), '0'
+if record then
+  local sequence, answer = record:match('^(%d+) (.*)$')
+  if sequence == ARGV[1] then return answer end
+  if tonumber(sequence) > tonumber(ARGV[1]) then return 'late' end
+  known = answer:match('^[!-](%d+)') or sequence
+end
+redis.call('SET', KEYS[1], ARGV[1] .. ' -' .. known, 'PX', ARGV[2])
+return '-' .. known`,
+  },
   settle: {
     name: 'settle',
-    sha1: '10775844844b747faa73e1b84f3995a79f95a53a',
+    sha1: 'ef1e5e46a08377e729f3c1bacf57309b0eefb695',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local consumer, stale, owned, recreated = ARGV[1], {}, { {}, {}, {} }, 0
+local consumer, stale, owned, missing = ARGV[1], {}, { {}, {}, {} }, 0
 local LANE = { 'h', 'n', 'l' }
 local function delivery_of(lane, entry)
   local known = owned[lane][entry]
@@ -463,12 +543,9 @@ end
 local function take(lane, count)
   local page = redis.pcall('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', KEYS[lane], '>')
   if page and page.err then
-    if page.err:find('NOGROUP', 1, true) then
-      redis.call('XGROUP', 'CREATE', KEYS[lane], 'workers', '0', 'MKSTREAM')
-      recreated = 1
-      return take(lane, count)
-    end
-    return error(page)
+    if not page.err:find('NOGROUP', 1, true) then return error(page) end
+    missing = 1
+    return false
   end
   local entries = page and page[1][2] or {}
   for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = compact(entry) end
@@ -483,6 +560,6 @@ end
 for lane = 1, 3 do
   if wanted > 0 and more[lane] then take(lane, wanted) end
 end
-return { now, stale, recreated, taken[1], taken[2], taken[3] }`,
+return { now, stale, missing, tonumber(redis.call('HGET', KEYS[8], 'era') or 0), taken[1], taken[2], taken[3] }`,
   },
 } as const;

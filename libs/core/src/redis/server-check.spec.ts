@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type ServerFacts, unfitError, unfitness } from './server-check.js';
+import {
+  durabilityLack,
+  misplacement,
+  type ServerFacts,
+  unfitError,
+  unfitness,
+  volatility,
+} from './server-check.js';
 
 const FIT: ServerFacts = {
   product: 'redis',
@@ -7,6 +14,9 @@ const FIT: ServerFacts = {
   mode: 'standalone',
   evictionPolicy: 'noeviction',
   appendOnly: true,
+  appendFsync: 'everysec',
+  waitAof: false,
+  replicas: 0,
 };
 
 describe('unfitness', () => {
@@ -52,5 +62,86 @@ describe('unfitness', () => {
       fix: expect.stringContaining('redis.unsafe') as string,
     });
     expect(error.message).toMatch(/redis:6379.*6\.0\.16.*allkeys-lru/);
+  });
+});
+
+describe('misplacement', () => {
+  it.each([
+    ['a primary', { role: 'master' }, false],
+    ['one that does not tell its role', { role: undefined }, false],
+    ['a primary of a Cluster, where a Cluster is meant', { role: 'master', mode: 'cluster' }, true],
+    ['a single server, where a Cluster is meant: finding the nodes says so', { role: 'master' }, true],
+  ])('is none of %s', (_, facts, cluster) => {
+    expect(misplacement({ ...FIT, ...facts }, { cluster })).toBeUndefined();
+  });
+
+  it.each([
+    ['a replica', { role: 'slave' }, false, /replica.*redis\.sentinels/],
+    ['a replica in a Cluster', { role: 'slave', mode: 'cluster' }, true, /replica/],
+    ['a node of a Cluster that is named alone', { role: 'master', mode: 'cluster' }, false, /redis\.cluster/],
+    ['a Sentinel', { mode: 'sentinel' }, false, /Sentinel.*redis\.sentinels/],
+  ])('says what to set instead of %s', (_, facts, cluster, says) => {
+    expect(misplacement({ ...FIT, ...facts }, { cluster })).toMatch(says);
+  });
+});
+
+describe('durabilityLack', () => {
+  const lack = (durability: Parameters<typeof durabilityLack>[0], facts: Partial<ServerFacts>) =>
+    durabilityLack(durability, { ...FIT, ...facts });
+
+  it('is none for what every server gives', () => {
+    expect(lack('accepted', { appendOnly: false, appendFsync: undefined, replicas: 0 })).toBeUndefined();
+  });
+
+  it.each([
+    ['it can be asked to wait for its disk', { waitAof: true, appendFsync: 'everysec' }],
+    ['the same, whatever it says of appendfsync', { waitAof: true, appendFsync: undefined }],
+    ['it answers nothing before that is on disk', { waitAof: false, appendFsync: 'always' }],
+  ])('is none for "durable" where %s', (_, facts) => {
+    expect(lack('durable', facts)).toBeUndefined();
+  });
+
+  it.each([
+    ['appends nothing', { appendOnly: false, waitAof: true, appendFsync: 'always' }, /appends nothing/],
+    ['does not tell', { appendOnly: undefined, waitAof: true }, /does not tell whether it persists/],
+  ])('of a server that %s is that, and how to turn it on', (_, facts, why) => {
+    const found = lack('durable', facts);
+
+    expect(found?.why).toMatch(why);
+    expect(found?.fix).toContain('CONFIG SET appendonly yes');
+  });
+
+  it.each([
+    ['everysec', 'everysec'],
+    ['no', 'no'],
+    [undefined, 'unknown'],
+  ])('of an older server with appendfsync %s is that, and both ways out', (appendFsync, shown) => {
+    const found = lack('durable', { appendFsync });
+
+    expect(found?.why).toBe(
+      `it is redis 7.0.15, which cannot be asked to wait for its disk, with appendfsync "${shown}"`,
+    );
+    expect(found?.fix).toMatch(/appendfsync always.*7\.2/);
+  });
+
+  it('counts the replicas that are connected, and does not ask about disks', () => {
+    expect(lack({ replicated: 2 }, { replicas: 2, appendOnly: false })).toBeUndefined();
+    expect(lack({ replicated: 1 }, { replicas: 5 })).toBeUndefined();
+    expect(lack({ replicated: 2 }, { replicas: 1 })).toMatchObject({
+      why: '1 of 2 replicas are connected',
+      fix: expect.stringMatching(/add replicas.*"durable" or "accepted"/) as string,
+    });
+  });
+});
+
+describe('volatility', () => {
+  it('is that nothing is appended, and how to turn that on', () => {
+    expect(volatility({ ...FIT, appendOnly: false })).toMatch(
+      /appends nothing to a file.*CONFIG SET appendonly yes/,
+    );
+  });
+
+  it.each([true, undefined])('is nothing where the server says %s', (appendOnly) => {
+    expect(volatility({ ...FIT, appendOnly })).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { Durability } from '../contract/durability.js';
 import { RedisUnusableError } from '../contract/errors.js';
 import { toBrokerError } from './redis-errors.js';
 
@@ -8,29 +9,77 @@ export interface ServerFacts {
   readonly version: string;
   /** `standalone`, `sentinel` or `cluster`. */
   readonly mode: string;
+  /** `master` or `slave`; `undefined` when the server does not tell. */
+  readonly role?: string | undefined;
   /** Eviction policy; `undefined` when the server does not tell. */
   readonly evictionPolicy: string | undefined;
   /** Whether writes are appended to a file; `undefined` when the server does not tell. */
   readonly appendOnly: boolean | undefined;
+  /** When that file is forced to disk: `always`, `everysec` or `no`; `undefined` when the server does not tell. */
+  readonly appendFsync: string | undefined;
+  /** Whether the server can be asked to wait for its disk (`WAITAOF`, Redis 7.2). */
+  readonly waitAof: boolean;
+  /** Replicas that are connected. */
+  readonly replicas: number;
 }
 
 /** Reads what the server says of itself. @throws BrokerError when it does not answer */
 export async function readServerFacts(client: Redis): Promise<ServerFacts> {
   try {
-    const server = parseInfo(await client.info('server'));
-    const memory = parseInfo(await client.info('memory'));
-    const persistence = parseInfo(await client.info('persistence'));
+    const [server, memory, persistence, replication, fsync, waitAof] = await Promise.all([
+      client.info('server').then(parseInfo),
+      client.info('memory').then(parseInfo),
+      client.info('persistence').then(parseInfo),
+      client.info('replication').then(parseInfo),
+      // Services that manage Redis forbid CONFIG; COMMAND may be missing from an access control list.
+      client.config('GET', 'appendfsync').catch(forbidden),
+      client.command('INFO', 'WAITAOF').catch(forbidden),
+    ]);
     const valkey = server.valkey_version;
     return {
       product: valkey ? 'valkey' : 'redis',
       version: valkey ?? server.redis_version ?? 'unknown',
       mode: server.redis_mode ?? server.server_mode ?? 'standalone',
+      role: replication.role,
       evictionPolicy: memory.maxmemory_policy,
       appendOnly: persistence.aof_enabled === undefined ? undefined : persistence.aof_enabled === '1',
+      appendFsync: settingOf(fsync),
+      waitAof: Array.isArray(waitAof) && Array.isArray(waitAof[0]),
+      replicas: Number(replication.connected_slaves ?? 0),
     };
   } catch (error) {
     throw toBrokerError(error);
   }
+}
+
+/** Why a server cannot give a durability, and what to do; nothing when it can. */
+export function durabilityLack(
+  durability: Durability,
+  facts: ServerFacts,
+): { readonly why: string; readonly fix: string } | undefined {
+  if (durability === 'accepted') return undefined;
+  if (durability !== 'durable') {
+    const { replicated } = durability;
+    if (facts.replicas >= replicated) return undefined;
+    return {
+      why: `${facts.replicas} of ${replicated} replicas are connected`,
+      fix: 'add replicas, or ask for less: "durable" or "accepted"',
+    };
+  }
+  if (facts.appendOnly !== true) {
+    return {
+      why:
+        facts.appendOnly === undefined
+          ? 'the server does not tell whether it persists'
+          : 'it appends nothing to a file',
+      fix: 'turn it on: redis-cli CONFIG SET appendonly yes',
+    };
+  }
+  if (facts.waitAof || facts.appendFsync === 'always') return undefined;
+  return {
+    why: `it is ${facts.product} ${facts.version}, which cannot be asked to wait for its disk, with appendfsync "${facts.appendFsync ?? 'unknown'}"`,
+    fix: 'set it: redis-cli CONFIG SET appendfsync always, or use Redis 7.2 or newer',
+  };
 }
 
 /** What makes a server unfit, in sentences that each say what to do; none when it is fit. */
@@ -49,10 +98,33 @@ export function unfitness(facts: ServerFacts): readonly string[] {
   return reasons;
 }
 
-/** The one message of a server that must not be used. */
-export function unfitError(target: string, reasons: readonly string[]): RedisUnusableError {
+/** What a server without an append-only file means, in one sentence; nothing when it has one or does not tell. */
+export function volatility(facts: ServerFacts): string | undefined {
+  if (facts.appendOnly !== false) return undefined;
+  return (
+    'it appends nothing to a file, so a crash loses every task that came after its last snapshot; ' +
+    'turn it on: redis-cli CONFIG SET appendonly yes'
+  );
+}
+
+/** Why a server is not one that tasks can be written to as the options say; nothing when it is. */
+export function misplacement(facts: ServerFacts, { cluster }: { cluster: boolean }): string | undefined {
+  if (facts.mode === 'sentinel') return 'it is a Sentinel, which holds no tasks; set redis.sentinels';
+  if (facts.mode === 'cluster' && !cluster) {
+    return 'it is a node of a Cluster, which sends clients on to others; set redis.cluster';
+  }
+  if (facts.role !== 'slave') return undefined;
+  return 'it is a replica, which takes no writes; name the primary, or set redis.sentinels to find it by itself';
+}
+
+/** The one message of a server that must not be used; `option`: the one that lets it pass. */
+export function unfitError(
+  target: string,
+  reasons: readonly string[],
+  option: 'redis.unsafe' | 'redis.persistence' = 'redis.unsafe',
+): RedisUnusableError {
   return new RedisUnusableError(`Redis at ${target} must not be used: ${reasons.join('; ')}`, {
-    fix: 'mend it, or set redis.unsafe to "warn" to go on at your own risk',
+    fix: `mend it, or set ${option} to "warn" to go on at your own risk`,
   });
 }
 
@@ -67,4 +139,14 @@ function parseInfo(text: string): Record<string, string> {
   return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
   );
+}
+
+function forbidden(): undefined {
+  return undefined;
+}
+
+/** The value of a `CONFIG GET`: names and values in turn, or by name. */
+function settingOf(reply: unknown): string | undefined {
+  const value: unknown = Array.isArray(reply) ? reply[1] : Object.values(reply ?? {})[0];
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { sleep } from './clock.js';
+import { sleep, systemClock } from './clock.js';
 import { Deadlines } from './deadlines.js';
 
 beforeEach(() => {
@@ -13,7 +13,7 @@ afterEach(() => {
 
 function deadlines(): { all: Deadlines<string>; expired: string[] } {
   const expired: string[] = [];
-  return { all: new Deadlines<string>((item) => void expired.push(item)), expired };
+  return { all: new Deadlines<string>(systemClock, (item) => void expired.push(item)), expired };
 }
 
 describe('Deadlines', () => {
@@ -68,7 +68,7 @@ describe('Deadlines', () => {
 
   it('may be changed from within what it tells', () => {
     const expired: string[] = [];
-    const all: Deadlines<string> = new Deadlines((item) => {
+    const all: Deadlines<string> = new Deadlines(systemClock, (item) => {
       expired.push(item);
       if (item === 'a') all.set('again', 50);
       if (item === 'b') all.remove('c');
@@ -116,7 +116,7 @@ describe('Deadlines', () => {
 describe('sleep', () => {
   it('ends after its time', async () => {
     let awake = false;
-    const slept = sleep(100).then(() => (awake = true));
+    const slept = sleep(systemClock, 100).then(() => (awake = true));
     await vi.advanceTimersByTimeAsync(99);
     expect(awake).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
@@ -125,11 +125,11 @@ describe('sleep', () => {
   });
 
   it('ends at once when its signal is or becomes aborted, and leaves no timer and no listener', async () => {
-    await sleep(1000, AbortSignal.abort());
+    await sleep(systemClock, 1000, AbortSignal.abort());
     const controller = new AbortController();
     const added = vi.spyOn(controller.signal, 'addEventListener');
     const removed = vi.spyOn(controller.signal, 'removeEventListener');
-    const slept = sleep(1000, controller.signal);
+    const slept = sleep(systemClock, 1000, controller.signal);
     controller.abort();
     await slept;
 

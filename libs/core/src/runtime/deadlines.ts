@@ -1,4 +1,4 @@
-import { monotonicMs } from './clock.js';
+import type { CancelTimer, Clock } from './clock.js';
 
 /**
  * Deadlines of many things over one timer. Most things end long before theirs, so adding and removing must cost next
@@ -6,14 +6,17 @@ import { monotonicMs } from './clock.js';
  */
 export class Deadlines<T> {
   private readonly at = new Map<T, number>();
-  private timer: NodeJS.Timeout | undefined;
+  private cancelTimer: CancelTimer | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(private readonly expired: (item: T) => void) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly expired: (item: T) => void,
+  ) {}
 
   /** Sets the deadline of `item`, in milliseconds from now; a deadline it had is replaced. */
   set(item: T, ms: number): void {
-    const at = monotonicMs() + ms;
+    const at = this.clock.monotonicMs() + ms;
     this.at.set(item, at);
     if (at < this.timerAt) this.arm(at);
   }
@@ -25,23 +28,22 @@ export class Deadlines<T> {
   /** Forgets everything; the timer is gone afterwards. */
   clear(): void {
     this.at.clear();
-    clearTimeout(this.timer);
+    this.cancelTimer?.();
     this.timerAt = Number.POSITIVE_INFINITY;
   }
 
   private arm(at: number): void {
-    clearTimeout(this.timer);
+    this.cancelTimer?.();
     this.timerAt = at;
-    // Longer than this a timer overflows; firing early only means looking once more.
-    this.timer = setTimeout(
-      () => this.fire(),
-      Math.min(2 ** 31 - 1, Math.max(0, Math.ceil(at - monotonicMs()))),
+    // Firing early, as a timer that is cut does, only means looking once more.
+    this.cancelTimer = this.clock.after(Math.max(0, Math.ceil(at - this.clock.monotonicMs())), () =>
+      this.fire(),
     );
   }
 
   private fire(): void {
     this.timerAt = Number.POSITIVE_INFINITY;
-    const now = monotonicMs();
+    const now = this.clock.monotonicMs();
     let earliest = Number.POSITIVE_INFINITY;
     for (const [item, at] of this.at) {
       if (at <= now) {

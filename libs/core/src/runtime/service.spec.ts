@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from './clock.js';
 import { type PeriodicOptions, PeriodicService } from './service.js';
 
 const EVERY_MS = 1000;
@@ -28,7 +29,7 @@ class Service extends PeriodicService {
       warn: (line: string) => void warnings.push(line),
       error: (line: string) => void warnings.push(line),
     };
-    super({ name: 'sweeper', everyMs: EVERY_MS, logger, random: () => 0.5, ...over });
+    super({ name: 'sweeper', everyMs: EVERY_MS, clock: systemClock, logger, random: () => 0.5, ...over });
   }
 
   override runOnce(): Promise<number | undefined> {

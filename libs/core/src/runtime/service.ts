@@ -1,3 +1,4 @@
+import type { CancelTimer, Clock } from './clock.js';
 import type { Logger } from './logger.js';
 
 /** Something that runs beside the path of a task. Start and stop may be called twice; `stop` resolves when it is quiet. */
@@ -10,6 +11,7 @@ export interface Service {
 export interface PeriodicOptions {
   readonly name: string;
   readonly everyMs: number;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Uniform in [0, 1): spreads the passes of many processes. */
   readonly random: () => number;
@@ -20,7 +22,7 @@ export interface PeriodicOptions {
  * time, so that no error ends the service. A pass may ask for the next one sooner by answering milliseconds.
  */
 export abstract class PeriodicService implements Service {
-  private timer: NodeJS.Timeout | undefined;
+  private cancelTimer: CancelTimer | undefined;
   private underWay: Promise<void> | undefined;
   private again = false;
   private running = false;
@@ -73,11 +75,11 @@ export abstract class PeriodicService implements Service {
 
   private arm(ms: number): void {
     this.disarm();
-    this.timer = setTimeout(() => this.run(), ms);
+    this.cancelTimer = this.options.clock.after(ms, () => this.run());
   }
 
   private disarm(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
   }
 }

@@ -1,3 +1,4 @@
+import type { LostRange } from '../contract/data-loss.js';
 import type { DeadLetterReason } from '../policy/outcome.js';
 
 /** What every event about a task says. */
@@ -42,6 +43,28 @@ export interface TaskEventMap {
   'task.malformed': { readonly queue: string; readonly entryId: string; readonly detail: string };
   /** A queue's group had vanished (a flush, an eviction, a restore) and was made again. */
   'queue.recreated': { readonly queue: string };
+  /**
+   * Redis came back with less than it had answered, or lost it by a command. `rolled-back`: the same data as it was
+   * earlier; `replaced`: other data, or none; `deleted`: the connection lasted, so somebody deleted it.
+   */
+  'data.lost': {
+    readonly queue: string;
+    readonly how: 'rolled-back' | 'replaced' | 'deleted';
+    /** Who found out: a producer that misses its own tasks, or the connection that misses entries it has seen. */
+    readonly seenBy: 'producer' | 'connection';
+    readonly ranges: readonly LostRange[];
+    /** Accepted tasks of this producer that are gone and are offered again now; 0 when seen by the connection. */
+    readonly reoffered: number;
+    /** Groups of this producer that are gone and no longer known, so that they cannot be offered again. */
+    readonly forgotten: number;
+  };
+  /** What became of the tasks that were offered again. `present`: they had not been lost, or were there again. */
+  'data.reoffered': {
+    readonly queue: string;
+    readonly accepted: number;
+    readonly present: number;
+    readonly failed: number;
+  };
   /** A link to Redis (`commands`, `blocking` or `maintenance`) came back after it was lost. */
   'broker.reconnected': { readonly link: string };
 }

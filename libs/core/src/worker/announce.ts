@@ -1,21 +1,26 @@
 import type { Broker, Delivery } from '../broker/broker.js';
 import { TaskqError } from '../contract/errors.js';
-import { decodeMessage } from '../contract/task-message.js';
+import { decodeMessage, type TaskMessage } from '../contract/task-message.js';
 import type { Outcome } from '../policy/outcome.js';
 import type { TaskEvents, TaskFact } from '../telemetry/task-events.js';
 import type { Execution } from './execution.js';
 
+/** What every event about a task says. */
+export function factOf(queue: string, { type, id, attempt }: TaskMessage): TaskFact {
+  return { queue, type, id, attempt };
+}
+
 /** Turns what happened to a task into the event that says so. Nothing is built when nobody listens. */
 export const announce = {
-  fact({ delivery, message }: Execution): TaskFact {
-    return { queue: delivery.queue, type: message.type, id: message.id, attempt: message.attempt };
-  },
-
   started(events: TaskEvents, execution: Execution, broker: Broker): void {
     if (!events.heard('task.started')) return;
     const { enqueuedAt } = execution.message;
     const waitMs = enqueuedAt === undefined ? undefined : Math.max(0, broker.now() - enqueuedAt);
-    events.emit('task.started', { ...announce.fact(execution), waitMs, fence: execution.fence });
+    events.emit('task.started', {
+      ...factOf(execution.delivery.queue, execution.message),
+      waitMs,
+      fence: execution.fence,
+    });
   },
 
   reclaimed(events: TaskEvents, delivery: Delivery): void {

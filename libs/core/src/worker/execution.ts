@@ -70,12 +70,16 @@ class ExecutionContext implements TaskContext {
 /** One start of one task in this process, from delivery to settlement. */
 export class Execution {
   readonly context: TaskContext & { abort(reason: Error): void };
-  /** Starts of the task so far, this one included; grows with every delivery, whoever gets it. */
+  /** Grows with every start of the task, whoever makes it. */
   readonly fence: number;
+  /** Starts of the task that are known, this one included. */
+  readonly starts: number;
   /** Why the handler was told to stop, when it was. */
   abortedBy: Error | undefined;
   /** The handler has returned or thrown. */
   ended = false;
+  /** Row of its lease on the board of the guard; -1 for none. */
+  row = -1;
   /** Its outcome is on its way to the broker, or somebody else's business. */
   decided = false;
 
@@ -86,7 +90,8 @@ export class Execution {
     readonly startedAt: number,
     worker: string,
   ) {
-    this.fence = fenceOf(delivery, message);
+    this.starts = startsOf(delivery, message);
+    this.fence = fenceOf(delivery, this.starts);
     this.context = new ExecutionContext(delivery, message, options.maxAttempts, this.fence, worker);
   }
 
@@ -96,9 +101,17 @@ export class Execution {
   }
 }
 
+/** More starts than a task can have in one era: a thousand per release, and a thousand releases. */
+const STARTS_PER_ERA = 1_000_000;
+
 /** Starts in earlier entries of the task plus deliveries of this one. */
-export function fenceOf(delivery: Delivery, message: TaskMessage): number {
+export function startsOf(delivery: Delivery, message: TaskMessage): number {
   return (message.meta.starts ?? 0) + delivery.delivery;
+}
+
+/** What grows with every start, also over a time that the broker has forgotten: the era first, then the starts. */
+function fenceOf(delivery: Delivery, starts: number): number {
+  return delivery.era * STARTS_PER_ERA + starts;
 }
 
 /** Deliveries since the task was last handed back properly: each but the last ended with a dead consumer. */

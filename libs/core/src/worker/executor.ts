@@ -6,19 +6,17 @@ import {
   WorkerShutdownError,
 } from '../contract/errors.js';
 import { decodePayload } from '../contract/payload-json.js';
-import type { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ParsedPayload, PayloadParser } from '../contract/payload-schema.js';
 import { decodeMessage, type TaskMessage } from '../contract/task-message.js';
-import type { ResolvedEngineOptions } from '../policy/engine-options.js';
 import type { ExecutionResult } from '../policy/outcome.js';
 import {
   effectiveOptions,
   resolveContractOptions,
   type ResolvedTaskOptions,
 } from '../policy/task-options.js';
-import { monotonicMs } from '../runtime/clock.js';
 import { crashesOf, Execution } from './execution.js';
-import type { HandlerDefinition, HandlerRegistry } from './handler-registry.js';
+import type { HandlerDefinition } from './handler-registry.js';
+import type { ConsumerParts } from './worker-parts.js';
 
 /** A handler with everything about it that can be known before the first task. */
 interface PreparedHandler {
@@ -51,12 +49,10 @@ export class Executor {
   /** @throws ConfigurationError when a handler's options or schema cannot work */
   constructor(
     queue: string,
-    registry: HandlerRegistry,
-    parsers: PayloadParsers,
-    private readonly options: ResolvedEngineOptions,
-    private readonly consumer: string,
+    private readonly parts: ConsumerParts,
     private readonly observer: ExecutionObserver,
   ) {
+    const { registry, parsers, options } = parts;
     this.handlers = new Map(
       registry.of(queue).map((handler) => [
         handler.type,
@@ -74,9 +70,9 @@ export class Executor {
     const message = this.decode(delivery);
     if (!message) return;
     const handler = this.handlers.get(message.type);
-    const options = effectiveOptions(handler?.options ?? this.options.tasks, message.meta);
+    const options = effectiveOptions(handler?.options ?? this.parts.options.tasks, message.meta);
     const crashes = crashesOf(delivery);
-    if (crashes > this.options.worker.maxDeliveries) {
+    if (crashes > this.parts.options.worker.maxDeliveries) {
       this.observer.refused(delivery, message, { kind: 'crash-loop', deliveries: crashes - 1 }, options);
     } else if (!handler) {
       this.observer.refused(delivery, message, { kind: 'no-handler' }, options);
@@ -100,7 +96,7 @@ export class Executor {
     handler: PreparedHandler,
     options: ResolvedTaskOptions,
   ): void {
-    const { payloadBytes: maxBytes, payloadDepth: maxDepth } = this.options.limits;
+    const { payloadBytes: maxBytes, payloadDepth: maxDepth } = this.parts.options.limits;
     const decoded = decodePayload(message.payload, { maxBytes, maxDepth });
     if (!decoded.ok) {
       const { path, message: what } = decoded.issue;
@@ -111,7 +107,8 @@ export class Executor {
       );
       return;
     }
-    const execution = new Execution(delivery, message, options, monotonicMs(), this.consumer);
+    const { clock, consumer } = this.parts;
+    const execution = new Execution(delivery, message, options, clock.monotonicMs(), consumer);
     this.observer.started(execution);
     this.invoke(execution, handler, decoded.value);
   }

@@ -1,7 +1,7 @@
 import type { WakeReason } from '../broker/broker.js';
 import { BrokerError } from '../contract/errors.js';
 import { LANES } from '../contract/lane.js';
-import { monotonicMs, sleep } from '../runtime/clock.js';
+import { sleep } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
 import type { QueueRunner } from './queue-runner.js';
 import type { ConsumerParts } from './worker-parts.js';
@@ -13,12 +13,14 @@ const RETRY_PAUSE_MS = { first: 50, longest: 1000 };
 const INTERRUPT_EVERY_MS = 20;
 
 interface FetcherParts extends ConsumerParts {
+  /** Names this reader to the broker. */
+  readonly part: string;
   /** A queue was woken: look at what is due or was handed back. */
   readonly woken: (queue: string, entryId: string, why: WakeReason) => void;
 }
 
 /**
- * Waits for entries of all idle queues in one blocking read. It is the only thing that blocks, and only while a queue
+ * Waits for entries of all idle queues of its part in one blocking read; nearly everywhere there is one part. It is the only thing that blocks, and only while a queue
  * has free slots and is known to be empty; whatever it brings makes the queue's runner go on by itself.
  */
 export class Fetcher implements Service {
@@ -28,12 +30,14 @@ export class Fetcher implements Service {
   private interrupting: AbortController | undefined;
   private reading: ReadonlySet<QueueRunner> | undefined;
   private wake: (() => void) | undefined;
-  private progressAt = monotonicMs();
+  private progressAt: number;
 
   constructor(
     private readonly runners: readonly QueueRunner[],
     private readonly parts: FetcherParts,
-  ) {}
+  ) {
+    this.progressAt = parts.clock.monotonicMs();
+  }
 
   /**
    * Milliseconds for which nothing was read though something could have been: more than a few blocking reads' worth
@@ -41,7 +45,7 @@ export class Fetcher implements Service {
    */
   get silentMs(): number {
     const couldRead = this.reading !== undefined || this.runners.some((runner) => runner.resting);
-    return this.running && couldRead ? monotonicMs() - this.progressAt : 0;
+    return this.running && couldRead ? this.parts.clock.monotonicMs() - this.progressAt : 0;
   }
 
   start(): void {
@@ -55,11 +59,12 @@ export class Fetcher implements Service {
     this.running = false;
     this.wake?.();
     await Promise.all([this.loop, this.interrupt()]);
+    await this.parts.broker.endFetch(this.parts.part);
   }
 
   /** A queue had an answer, or may have begun or ceased to wait. */
   changed(runner: QueueRunner): void {
-    this.progressAt = monotonicMs();
+    this.progressAt = this.parts.clock.monotonicMs();
     if (!this.reading) this.wake?.();
     else if (runner.waits !== this.reading.has(runner)) void this.interrupt();
   }
@@ -75,8 +80,8 @@ export class Fetcher implements Service {
     }
     while (this.reading && this.isOutdated(this.reading)) {
       this.interrupting = new AbortController();
-      await this.parts.broker.interruptFetch().catch(() => undefined);
-      await sleep(INTERRUPT_EVERY_MS, this.interrupting.signal);
+      await this.parts.broker.interruptFetch(this.parts.part).catch(() => undefined);
+      await sleep(this.parts.clock, INTERRUPT_EVERY_MS, this.interrupting.signal);
     }
     this.interrupting = undefined;
   }
@@ -106,16 +111,16 @@ export class Fetcher implements Service {
 
   private async read(waiting: readonly QueueRunner[]): Promise<void> {
     this.reading = new Set(waiting);
-    this.progressAt = monotonicMs();
+    this.progressAt = this.parts.clock.monotonicMs();
     for (const runner of waiting) runner.awaited = true;
     try {
-      const { broker, consumer, options } = this.parts;
+      const { broker, consumer, options, part } = this.parts;
       const { blockMs } = options.worker;
       // Redis counts per stream: a share of the free slots for each lane.
       const count = Math.max(1, Math.floor(Math.min(...waiting.map((runner) => runner.free)) / LANES.length));
       const queues = waiting.map((runner) => runner.queue);
-      const answer = await broker.fetch({ consumer, blockMs, count: Math.min(count, 100), queues });
-      this.progressAt = monotonicMs();
+      const answer = await broker.fetch({ consumer, part, blockMs, count: Math.min(count, 100), queues });
+      this.progressAt = this.parts.clock.monotonicMs();
       this.release(waiting);
       for (const runner of waiting) {
         const deliveries = answer.deliveries.filter((delivery) => delivery.queue === runner.queue);
@@ -135,7 +140,7 @@ export class Fetcher implements Service {
   }
 
   private async recover(waiting: readonly QueueRunner[], error: unknown, pause: number): Promise<void> {
-    const { broker, events, logger, random } = this.parts;
+    const { broker, events, logger, clock, random } = this.parts;
     if (error instanceof BrokerError && (error.reason === 'NOGROUP' || error.reason === 'UNBLOCKED')) {
       for (const { queue } of waiting) {
         const made = await broker.ensureQueue(queue).catch(() => false);
@@ -146,7 +151,7 @@ export class Fetcher implements Service {
     logger.warn(`reading failed, trying again: ${error instanceof Error ? error.message : String(error)}`);
     const over = new AbortController();
     this.wake = () => over.abort();
-    await sleep(pause * (0.5 + random()), over.signal);
+    await sleep(clock, pause * (0.5 + random()), over.signal);
     this.wake = undefined;
   }
 }

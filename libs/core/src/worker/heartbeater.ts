@@ -1,4 +1,5 @@
 import type { Broker } from '../broker/broker.js';
+import type { LeaseBoard } from '../broker/lease-guard.js';
 import { PeriodicService, type PeriodicOptions } from '../runtime/service.js';
 import type { QueueRunner } from './queue-runner.js';
 
@@ -12,11 +13,14 @@ export class Heartbeater extends PeriodicService {
     private readonly consumer: string,
     private readonly runners: readonly QueueRunner[],
     options: PeriodicOptions,
+    /** Told of every beat. */
+    private readonly board: LeaseBoard,
   ) {
     super(options);
   }
 
   override async runOnce(): Promise<number | undefined> {
+    this.board.beat();
     const renewals = await Promise.allSettled(this.runners.map((runner) => this.renew(runner)));
     const failed = renewals.find((renewal) => renewal.status === 'rejected');
     if (!failed) return undefined;

@@ -1,4 +1,5 @@
 import type { Delivery, Lease } from '../broker/broker.js';
+import type { LeaseBoard } from '../broker/lease-guard.js';
 import {
   LeaseLostError,
   type MalformedTaskError,
@@ -10,10 +11,9 @@ import { queueOptions } from '../policy/engine-options.js';
 import { laneShares } from '../policy/lane-schedule.js';
 import { decideOutcome, type ExecutionResult, type Outcome } from '../policy/outcome.js';
 import { TASK_DEFAULTS, type ResolvedTaskOptions } from '../policy/task-options.js';
-import { monotonicMs } from '../runtime/clock.js';
 import { Deadlines } from '../runtime/deadlines.js';
-import { announce } from './announce.js';
-import { crashesOf, type Execution, fenceOf } from './execution.js';
+import { announce, factOf } from './announce.js';
+import { crashesOf, type Execution, startsOf } from './execution.js';
 import { type ExecutionObserver, Executor } from './executor.js';
 import { leaseOf, malformedSettlement, settlementOf } from './settlement.js';
 import { Settler } from './settler.js';
@@ -22,10 +22,24 @@ import type { ConsumerParts } from './worker-parts.js';
 /** Most entries asked for at once: a page. */
 const FETCH_LIMIT = 100;
 
+/** What was decided about a task, kept until it is true in Redis. */
+interface Decision {
+  readonly message: TaskMessage;
+  readonly outcome: Outcome;
+  readonly runMs: number;
+  /** Row of its lease on the board; -1 for none. */
+  readonly row: number;
+}
+
 /** What a queue's runner needs of its worker. */
 export interface RunnerParts extends ConsumerParts {
+  /** Where leases are written for the guard, and the queue's position there. */
+  readonly board: LeaseBoard;
+  readonly boardQueue: number;
   /** The queue may have something new to read, or may wait for it: the fetcher should look. */
   readonly changed: (runner: QueueRunner) => void;
+  /** A slot that was promised is free. */
+  readonly vacated: (runner: QueueRunner) => void;
 }
 
 /**
@@ -40,11 +54,12 @@ export class QueueRunner implements ExecutionObserver {
   /** Tasks handed back though their handler had started. */
   released = 0;
   private readonly executor: Executor;
-  private readonly settler: Settler;
-  private readonly deadlines = new Deadlines<Execution>((execution) => this.expire(execution));
+  private readonly settler: Settler<Decision>;
+  private readonly deadlines: Deadlines<Execution>;
   /** Handlers that have not ended, whatever became of their tasks: each takes a slot. */
   private readonly running = new Set<Execution>();
   private reserved = 0;
+  private promised = 0;
   private served = 0;
   private fetchable = true;
   private quietened = false;
@@ -53,20 +68,33 @@ export class QueueRunner implements ExecutionObserver {
     readonly queue: string,
     private readonly parts: RunnerParts,
   ) {
-    const { options, registry, parsers, consumer } = parts;
-    this.slots = queueOptions(options, queue).concurrency;
-    this.executor = new Executor(queue, registry, parsers, options, consumer, this);
+    this.slots = queueOptions(parts.options, queue).concurrency;
+    this.deadlines = new Deadlines(parts.clock, (execution) => this.expire(execution));
+    this.executor = new Executor(queue, parts, this);
     this.settler = new Settler(queue, parts, {
       want: () => this.want(),
       asked: (count) => (this.reserved += count),
       answered: (asked, deliveries) => this.fetched(asked, deliveries),
-      stale: (message) => parts.events.emit('task.stale', { ...message, what: 'outcome' }),
+      settled: ({ row, message, outcome, runMs }) => {
+        this.letGo(row);
+        announce.outcome(parts.events, factOf(queue, message), outcome, runMs);
+      },
+      stale: ({ row, message }) => {
+        this.letGo(row);
+        parts.events.emit('task.stale', { ...factOf(queue, message), what: 'outcome' });
+      },
+      dropped: ({ row }) => this.letGo(row),
     });
   }
 
   /** Slots without a handler, less what is on its way. */
-  get free(): number {
+  get room(): number {
     return Math.max(0, this.slots - this.running.size - this.reserved);
+  }
+
+  /** Of these, the ones that new entries may have. */
+  get free(): number {
+    return Math.max(0, this.room - this.promised);
   }
 
   get active(): number {
@@ -114,6 +142,14 @@ export class QueueRunner implements ExecutionObserver {
     };
   }
 
+  /**
+   * Keeps the next `count` slots for tasks of the dead: without that a queue that is never empty would fill every slot
+   * before they get one.
+   */
+  promise(count: number): void {
+    this.promised = Math.min(count, this.slots);
+  }
+
   /** Starts what was delivered; what finds no slot, or comes after the end, is handed back at once. */
   receive(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
@@ -140,8 +176,9 @@ export class QueueRunner implements ExecutionObserver {
       const { delivery } = execution;
       if (execution.decided || delivery.entryId !== lease.entryId || delivery.lane !== lease.lane) continue;
       execution.decided = true;
+      this.letGo(execution.row);
       execution.abort(new LeaseLostError(`task ${execution.message.id} was taken over by another worker`));
-      this.parts.events.emit('task.stale', { ...announce.fact(execution), what: 'lease' });
+      this.parts.events.emit('task.stale', { ...factOf(this.queue, execution.message), what: 'lease' });
     }
     this.settler.forget(lease);
   }
@@ -192,15 +229,18 @@ export class QueueRunner implements ExecutionObserver {
     result: ExecutionResult,
     options: ResolvedTaskOptions,
   ): void {
-    const outcome = this.decide(message, result, fenceOf(delivery, message), options);
+    const outcome = this.decide(message, result, startsOf(delivery, message), options);
     this.settler.add(settlementOf(delivery, message, outcome, false), {
-      fact: { queue: this.queue, type: message.type, id: message.id, attempt: message.attempt },
-      settled: (fact) => announce.outcome(this.parts.events, fact, outcome, 0),
+      message,
+      outcome,
+      runMs: 0,
+      row: -1,
     });
   }
 
   started(execution: Execution): void {
     this.running.add(execution);
+    execution.row = this.hold(execution);
     this.deadlines.set(execution, execution.options.timeoutMs);
     announce.started(this.parts.events, execution, this.parts.broker);
   }
@@ -210,26 +250,36 @@ export class QueueRunner implements ExecutionObserver {
     execution.ended = true;
     this.running.delete(execution);
     this.deadlines.remove(execution);
+    if (this.promised > 0) this.parts.vacated(this);
     // Its task was settled without it (stuck, lost or handed back): only the slot is news.
     if (execution.decided) this.wakeUp();
-    else this.settle(execution, this.decide(execution.message, result, execution.fence, execution.options));
+    else this.settle(execution, this.decide(execution.message, result, execution.starts, execution.options));
+  }
+
+  /** Lets the guard renew the lease while this event loop cannot, for as long as the task may run. */
+  private hold({ delivery, options, startedAt }: Execution): number {
+    const { board, boardQueue } = this.parts;
+    const mayRunMs = options.timeoutMs + this.parts.options.worker.abortGraceMs;
+    return board.hold(boardQueue, delivery, startedAt + mayRunMs + board.offsetMs);
+  }
+
+  private letGo(row: number): void {
+    this.parts.board.letGo(row);
   }
 
   private settle(execution: Execution, outcome: Outcome): void {
     execution.decided = true;
     if (outcome.kind === 'release') this.released += 1;
     const { delivery, message } = execution;
-    const runMs = monotonicMs() - execution.startedAt;
-    this.settler.add(settlementOf(delivery, message, outcome, true), {
-      fact: announce.fact(execution),
-      settled: (fact) => announce.outcome(this.parts.events, fact, outcome, runMs),
-    });
+    const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
+    const { row } = execution;
+    this.settler.add(settlementOf(delivery, message, outcome, true), { message, outcome, runMs, row });
   }
 
   private decide(
     message: TaskMessage,
     result: ExecutionResult,
-    fence: number,
+    starts: number,
     options = TASK_DEFAULTS,
   ): Outcome {
     const { broker, consumer, random } = this.parts;
@@ -239,7 +289,7 @@ export class QueueRunner implements ExecutionObserver {
       now,
       random: random(),
       worker: consumer,
-      fence,
+      starts,
       options,
       noHandlerDelayMs,
       noHandlerTimeoutMs,
@@ -255,10 +305,10 @@ export class QueueRunner implements ExecutionObserver {
       this.deadlines.set(execution, this.parts.options.worker.abortGraceMs);
       return;
     }
-    const runMs = monotonicMs() - execution.startedAt;
-    this.parts.events.emit('task.stuck', { ...announce.fact(execution), runMs });
+    const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
+    this.parts.events.emit('task.stuck', { ...factOf(this.queue, execution.message), runMs });
     const result: ExecutionResult = { kind: 'threw', error: execution.abortedBy };
-    this.settle(execution, this.decide(execution.message, result, execution.fence, execution.options));
+    this.settle(execution, this.decide(execution.message, result, execution.starts, execution.options));
   }
 
   /** How many entries the next settlement should bring along, and of which lanes first. */

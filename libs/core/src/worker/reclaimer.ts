@@ -1,5 +1,4 @@
 import type { Broker, ReclaimCursor } from '../broker/broker.js';
-import { monotonicMs } from '../runtime/clock.js';
 import { type PeriodicOptions, PeriodicService } from '../runtime/service.js';
 import type { QueueRunner } from './queue-runner.js';
 
@@ -11,11 +10,12 @@ const PAGES_IN_A_ROW = 50;
 
 /**
  * Takes over tasks whose consumer has fallen silent, and tasks that were handed back. It never takes more than there
- * are free slots, and leaves everything alone for one heartbeat after the link to Redis was lost: then every task of
+ * are slots without a handler, has the next ones kept for what it had to leave, and leaves everything alone for one heartbeat after the link to Redis was lost: then every task of
  * every worker looks abandoned, until its owner has had the chance to say otherwise.
  */
 export class Reclaimer extends PeriodicService {
   private readonly woken = new Map<string, string>();
+  private readonly vacant = new Set<string>();
   private readonly cursors = new Map<string, ReclaimCursor>();
   private heldUntil = 0;
 
@@ -35,9 +35,15 @@ export class Reclaimer extends PeriodicService {
     this.trigger();
   }
 
+  /** A slot that was kept for what had to be left is free. */
+  vacated(queue: string): void {
+    this.vacant.add(queue);
+    this.trigger();
+  }
+
   /** Sweeps nothing for `ms`. Tasks handed back are still taken: their owner has let go of them. */
   hold(ms: number): void {
-    this.heldUntil = Math.max(this.heldUntil, monotonicMs() + ms);
+    this.heldUntil = Math.max(this.heldUntil, this.options.clock.monotonicMs() + ms);
   }
 
   override async runOnce(): Promise<void> {
@@ -45,12 +51,13 @@ export class Reclaimer extends PeriodicService {
       const wakeEntryId = this.woken.get(runner.queue);
       this.woken.delete(runner.queue);
       if (wakeEntryId !== undefined) await this.page(runner, { releasedOnly: true, wakeEntryId });
-      if (monotonicMs() >= this.heldUntil) await this.sweep(runner);
+      else if (this.vacant.delete(runner.queue)) await this.page(runner, { releasedOnly: true });
+      if (this.options.clock.monotonicMs() >= this.heldUntil) await this.sweep(runner);
     }
   }
 
   private async sweep(runner: QueueRunner): Promise<void> {
-    for (let page = 0; page < PAGES_IN_A_ROW && runner.free > 0; page += 1) {
+    for (let page = 0; page < PAGES_IN_A_ROW && (runner.room > 0 || page === 0); page += 1) {
       const cursor = await this.page(runner, { releasedOnly: false, cursor: this.cursors.get(runner.queue) });
       if (!cursor) {
         this.cursors.delete(runner.queue);
@@ -64,10 +71,10 @@ export class Reclaimer extends PeriodicService {
     runner: QueueRunner,
     how: { releasedOnly: boolean; wakeEntryId?: string; cursor?: ReclaimCursor | undefined },
   ): Promise<ReclaimCursor | undefined> {
-    const limit = Math.min(runner.free, PAGE);
+    const limit = Math.min(runner.room, PAGE);
     const giveUp = runner.reserve(limit);
     try {
-      const { cursor, deliveries } = await this.broker.reclaim({
+      const { cursor, deliveries, left } = await this.broker.reclaim({
         queue: runner.queue,
         consumer: this.consumer,
         leaseMs: this.leaseMs,
@@ -80,6 +87,7 @@ export class Reclaimer extends PeriodicService {
         ...(how.wakeEntryId !== undefined && { wakeEntryId: how.wakeEntryId }),
       });
       giveUp();
+      runner.promise(left);
       runner.receive(deliveries);
       return cursor;
     } catch (error) {

@@ -1,8 +1,7 @@
 import type { Delivery, LaneQuota, Lease, Settlement } from '../broker/broker.js';
 import { BrokerTimeoutError } from '../contract/errors.js';
-import { monotonicMs, sleep } from '../runtime/clock.js';
+import { sleep } from '../runtime/clock.js';
 import { atEndOfTurn } from '../runtime/turn.js';
-import type { TaskFact } from '../telemetry/task-events.js';
 import type { ConsumerParts } from './worker-parts.js';
 
 /** Outcomes of one script call: keeps it well below 5 ms. */
@@ -11,26 +10,25 @@ const GROUP_SIZE = 200;
 /** First and longest pause between two tries. */
 const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
 
-/** What to say when an outcome is true in Redis. */
-export interface Notice {
-  readonly fact: TaskFact;
-  readonly settled: (fact: TaskFact) => void;
-}
-
-/** What the settler asks and tells its queue. */
-export interface SettlerOwner {
+/** What the settler asks and tells its queue. `Decision` is what the queue wants to be told of, as it gave it. */
+export interface SettlerOwner<Decision> {
   /** Entries to bring along; `urgent`: worth a trip of their own. */
   want(): { readonly shares: LaneQuota; readonly urgent: boolean };
   /** A call is under way that may bring so many entries. */
   asked(count: number): void;
   /** What it brought; nothing when it failed. */
   answered(asked: number, deliveries: readonly Delivery[] | undefined): void;
-  stale(fact: TaskFact): void;
+  /** Its outcome is true in Redis. */
+  settled(decision: Decision): void;
+  /** Its outcome was refused: another consumer owns the task, or it is gone. */
+  stale(decision: Decision): void;
+  /** Nobody will hear of it again: its lease was lost, or it could not be settled in time. */
+  dropped(decision: Decision): void;
 }
 
-interface Waiting {
+interface Waiting<Decision> {
   readonly settlement: Settlement;
-  readonly notice: Notice | undefined;
+  readonly decision: Decision | undefined;
   /** When it was first sent, if it was. */
   triedAt?: number;
   /** A try may have been applied though it was not answered: then being refused means nothing. */
@@ -49,9 +47,9 @@ const SECOND_CALL_MIN = 16;
  * in turns. A call that fails is repeated while the leases last; after that the tasks are somebody else's and come
  * back by reclaim.
  */
-export class Settler {
-  private waiting: Waiting[] = [];
-  private readonly underWay = new Set<readonly Waiting[]>();
+export class Settler<Decision> {
+  private waiting: Waiting<Decision>[] = [];
+  private readonly underWay = new Set<readonly Waiting<Decision>[]>();
   private scheduled = false;
   private fetches = 0;
   private groupSize = GROUP_SIZE;
@@ -62,7 +60,7 @@ export class Settler {
   constructor(
     private readonly queue: string,
     private readonly parts: ConsumerParts,
-    private readonly owner: SettlerOwner,
+    private readonly owner: SettlerOwner<Decision>,
   ) {}
 
   /** A call under way brings entries along. */
@@ -75,8 +73,8 @@ export class Settler {
     return this.scheduled || this.underWay.size > 0;
   }
 
-  add(settlement: Settlement, notice?: Notice): void {
-    this.waiting.push({ settlement, notice });
+  add(settlement: Settlement, decision?: Decision): void {
+    this.waiting.push({ settlement, decision });
     this.pump();
   }
 
@@ -98,9 +96,11 @@ export class Settler {
 
   /** The lease is lost: its outcome would be refused. Unless it was lost because a try was applied: that is yet to be told. */
   forget(lease: Lease): void {
-    this.waiting = this.waiting.filter(({ settlement, maybeApplied }) => {
+    this.waiting = this.waiting.filter(({ settlement, decision, maybeApplied }) => {
       const same = settlement.lease.entryId === lease.entryId && settlement.lease.lane === lease.lane;
-      return !same || maybeApplied;
+      if (!same || maybeApplied) return true;
+      if (decision !== undefined) this.owner.dropped(decision);
+      return false;
     });
   }
 
@@ -131,7 +131,7 @@ export class Settler {
     if (this.waiting.length === 0 && this.underWay.size === 0) this.tellFlushed();
   }
 
-  private async send(group: readonly Waiting[], want: LaneQuota): Promise<void> {
+  private async send(group: readonly Waiting<Decision>[], want: LaneQuota): Promise<void> {
     this.underWay.add(group);
     if (want.total > 0) this.fetches += 1;
     this.owner.asked(want.total);
@@ -143,7 +143,10 @@ export class Settler {
   }
 
   /** One try. Answers the entries it brought, or nothing when it failed and its outcomes wait for the next. */
-  private async settle(group: readonly Waiting[], want: LaneQuota): Promise<readonly Delivery[] | undefined> {
+  private async settle(
+    group: readonly Waiting<Decision>[],
+    want: LaneQuota,
+  ): Promise<readonly Delivery[] | undefined> {
     const { queue } = this;
     const { broker, events, consumer, options } = this.parts;
     const { leaseMs } = options.worker;
@@ -152,8 +155,8 @@ export class Settler {
       const answer = await broker.settle({ queue, consumer, outcomes, want, leaseMs });
       this.groupSize = GROUP_SIZE;
       this.pause = RETRY_PAUSE_MS.first;
-      if (answer.recreated) events.emit('queue.recreated', { queue });
       this.notify(group, answer.stale);
+      if (answer.recreated) events.emit('queue.recreated', { queue });
       return answer.deliveries;
     } catch (error) {
       await this.failed(group, error);
@@ -161,12 +164,12 @@ export class Settler {
     }
   }
 
-  private notify(sent: readonly Waiting[], stale: readonly number[]): void {
+  private notify(sent: readonly Waiting<Decision>[], stale: readonly number[]): void {
     const refused = stale.length === 0 ? undefined : new Set(stale);
-    sent.forEach(({ notice, maybeApplied }, position) => {
-      if (!notice) return;
-      if (refused?.has(position) && !maybeApplied) this.owner.stale(notice.fact);
-      else notice.settled(notice.fact);
+    sent.forEach(({ decision, maybeApplied }, position) => {
+      if (decision === undefined) return;
+      if (refused?.has(position) && !maybeApplied) this.owner.stale(decision);
+      else this.owner.settled(decision);
     });
   }
 
@@ -174,12 +177,14 @@ export class Settler {
    * Keeps outcomes for the next try as long as their leases may last, and waits a little. Groups get smaller, so
    * that one outcome that Redis refuses does not hold up the others for ever.
    */
-  private async failed(sent: readonly Waiting[], error: unknown): Promise<void> {
-    const now = monotonicMs();
+  private async failed(sent: readonly Waiting<Decision>[], error: unknown): Promise<void> {
+    const now = this.parts.clock.monotonicMs();
     const kept = sent.filter((entry) => {
       entry.triedAt ??= now;
       entry.maybeApplied ||= error instanceof BrokerTimeoutError;
-      return now - entry.triedAt < this.parts.options.worker.leaseMs * 2;
+      if (now - entry.triedAt < this.parts.options.worker.leaseMs * 2) return true;
+      if (entry.decision !== undefined) this.owner.dropped(entry.decision);
+      return false;
     });
     const given = sent.length - kept.length;
     const message = error instanceof Error ? error.message : String(error);
@@ -191,7 +196,7 @@ export class Settler {
     this.groupSize = Math.max(1, Math.floor(this.groupSize / 2));
     // Behind the others: whatever it is, it is not to be tried first again.
     this.waiting = [...this.waiting, ...kept];
-    await sleep(this.pause * (0.5 + this.parts.random()), this.closing.signal);
+    await sleep(this.parts.clock, this.pause * (0.5 + this.parts.random()), this.closing.signal);
     this.pause = Math.min(this.pause * 2, RETRY_PAUSE_MS.longest);
   }
 

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { LeaseBoard, type LeaseGuard } from '../broker/lease-guard.js';
 import { LifecycleError } from '../contract/errors.js';
-import { monotonicMs, sleep } from '../runtime/clock.js';
+import { queueOptions } from '../policy/engine-options.js';
+import { type Clock, sleep } from '../runtime/clock.js';
+import { withoutRepeats } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
 import { Fetcher } from './fetcher.js';
 import { Heartbeater } from './heartbeater.js';
@@ -47,8 +50,18 @@ export interface WorkerStatus {
 /** How often due tasks are looked for when nothing says that one is due sooner. */
 const PROMOTE_EVERY_MS = 1000;
 
+/** Leases that the guard can look after. */
+const MOST_ROWS = 65_536;
+const SPARE_ROWS = 512;
+
 /** How often the janitor comes. */
 const CLEAN_EVERY_MS = 60_000;
+
+/**
+ * An outage of at most a third of the lease hurts nobody who lives: a lease is a third old at worst when it begins,
+ * and its owner is back at the latest after as long again. (It tries again after at most the time that it was away.)
+ */
+const SHORT_OUTAGE = 1 / 3;
 
 /** How much later than us another worker may find Redis again, and renew its leases. */
 const OTHERS_RECONNECT_MS = 2000;
@@ -68,7 +81,9 @@ export class TaskWorker {
   readonly consumer: string;
   private state: WorkerStatus['state'] = 'idle';
   private runners: readonly QueueRunner[] = [];
-  private fetcher: Fetcher | undefined;
+  private fetchers: readonly Fetcher[] = [];
+  private board: LeaseBoard | undefined;
+  private guard: LeaseGuard | undefined;
   private services: readonly Service[] = [];
   private heartbeater: Heartbeater | undefined;
   private starting: Promise<void> | undefined;
@@ -76,7 +91,10 @@ export class TaskWorker {
   private drainEnds = Number.POSITIVE_INFINITY;
   private forgetReconnect: (() => void) | undefined;
 
-  constructor(private readonly parts: WorkerParts) {
+  private readonly parts: WorkerParts;
+
+  constructor(parts: WorkerParts) {
+    this.parts = { ...parts, logger: withoutRepeats(parts.logger, parts.clock) };
     const base =
       parts.options.worker.name ??
       `${hostname()
@@ -108,7 +126,7 @@ export class TaskWorker {
       state: this.state,
       consumer: this.consumer,
       queues: this.runners.map(({ queue, slots, active, stuck }) => ({ queue, slots, active, stuck })),
-      lastProgressMs: this.fetcher?.silentMs ?? 0,
+      lastProgressMs: Math.max(0, ...this.fetchers.map((fetcher) => fetcher.silentMs)),
     };
   }
 
@@ -119,50 +137,76 @@ export class TaskWorker {
    */
   stop(options: StopOptions = {}): Promise<StopReport> {
     const drainTimeoutMs = options.drainTimeoutMs ?? this.parts.options.worker.drainTimeoutMs;
-    this.drainEnds = Math.min(this.drainEnds, monotonicMs() + drainTimeoutMs);
+    this.drainEnds = Math.min(this.drainEnds, this.parts.clock.monotonicMs() + drainTimeoutMs);
     this.stopping ??= this.stopOnce();
     return this.stopping;
   }
 
   private async startOnce(): Promise<void> {
-    this.build();
-    if (this.runners.length > 0) await this.parts.broker.openForWork();
-    for (const { queue } of this.runners) await this.parts.broker.ensureQueue(queue);
+    const { broker, registry } = this.parts;
+    const { queues } = registry;
+    const parts = await broker.fetchGroups(queues);
+    this.build(queues, parts);
+    if (queues.length > 0) await broker.openForWork(queues);
+    for (const queue of queues) await broker.ensureQueue(queue);
     if (this.state !== 'running') return; // stopped meanwhile
+    if (this.board) this.startGuard(this.board);
     for (const service of this.services) service.start();
     for (const runner of this.runners) runner.wakeUp();
   }
 
-  private build(): void {
-    const { broker, options, logger, random, registry } = this.parts;
+  private build(queues: readonly string[], parts: readonly (readonly string[])[]): void {
+    const { broker, options, logger, clock, random } = this.parts;
     const { consumer } = this;
     const { leaseMs, heartbeatMs } = options.worker;
-    const changed = (runner: QueueRunner): void => this.fetcher?.changed(runner);
-    const runners = registry.queues.map(
-      (queue) => new QueueRunner(queue, { ...this.parts, consumer, changed }),
+    const slots = queues.reduce((sum, queue) => sum + queueOptions(options, queue).concurrency, 0);
+    // Twice as many rows as slots: outcomes on their way keep their leases, too.
+    const board = new LeaseBoard(queues, Math.min(MOST_ROWS, 2 * slots + SPARE_ROWS));
+    const fetcherOf = new Map<string, Fetcher>();
+    const changed = (runner: QueueRunner): void => fetcherOf.get(runner.queue)?.changed(runner);
+    const vacated = (runner: QueueRunner): void => reclaimer.vacated(runner.queue);
+    const runners = queues.map(
+      (queue, boardQueue) =>
+        new QueueRunner(queue, { ...this.parts, consumer, changed, vacated, board, boardQueue }),
     );
-    const queues = registry.queues;
-    const every = (name: string, everyMs: number) => ({ name, everyMs, logger, random });
+    const every = (name: string, everyMs: number) => ({ name, everyMs, clock, logger, random });
     const promoter = new Promoter(broker, consumer, queues, every('promoter', PROMOTE_EVERY_MS));
     const reclaimer = new Reclaimer(broker, consumer, runners, leaseMs, every('reclaimer', leaseMs / 6));
     const janitor = new Janitor(broker, consumer, queues, options.limits, every('janitor', CLEAN_EVERY_MS));
-    this.heartbeater = new Heartbeater(broker, consumer, runners, every('heartbeater', heartbeatMs));
-    this.fetcher = new Fetcher(runners, {
-      ...this.parts,
-      consumer,
-      woken: (queue, entryId, why) => (why === 'due' ? promoter : reclaimer).wake(queue, entryId),
+    const heartbeater = new Heartbeater(broker, consumer, runners, every('heartbeater', heartbeatMs), board);
+    for (const part of parts) {
+      const fetcher = new Fetcher(
+        runners.filter((runner) => part.includes(runner.queue)),
+        {
+          ...this.parts,
+          consumer,
+          part: `${consumer} ${part[0]}`,
+          woken: (queue, entryId, why) => (why === 'due' ? promoter : reclaimer).wake(queue, entryId),
+        },
+      );
+      for (const queue of part) fetcherOf.set(queue, fetcher);
+    }
+    this.forgetReconnect = broker.onReconnect((_link, silentMs) => {
+      if (silentMs > leaseMs * SHORT_OUTAGE) reclaimer.hold(heartbeatMs + OTHERS_RECONNECT_MS);
+      heartbeater.trigger();
     });
-    this.forgetReconnect = broker.onReconnect(() => {
-      reclaimer.hold(heartbeatMs + OTHERS_RECONNECT_MS);
-      this.heartbeater?.trigger();
-    });
+    this.heartbeater = heartbeater;
     this.runners = runners;
-    this.services =
-      runners.length === 0 ? [] : [this.heartbeater, this.fetcher, promoter, reclaimer, janitor];
+    this.board = runners.length > 0 ? board : undefined;
+    this.fetchers = [...new Set(fetcherOf.values())];
+    this.services = runners.length === 0 ? [] : [heartbeater, ...this.fetchers, promoter, reclaimer, janitor];
+  }
+
+  private startGuard(board: LeaseBoard): void {
+    const { broker, options, logger } = this.parts;
+    const { heartbeatMs } = options.worker;
+    board.beat();
+    const warn = (message: string): void => logger.warn(message);
+    this.guard = broker.guardLeases({ board, consumer: this.consumer, heartbeatMs, warn });
   }
 
   private async stopOnce(): Promise<StopReport> {
-    const started = monotonicMs();
+    const started = this.parts.clock.monotonicMs();
     const active = this.activeTasks();
     this.state = 'quiet';
     // What is being made is made first: half a start cannot be stopped.
@@ -173,7 +217,7 @@ export class TaskWorker {
       () => this.drainEnds,
     );
     for (const runner of this.runners) runner.abortAll();
-    const graceEnds = monotonicMs() + this.parts.options.worker.abortGraceMs;
+    const graceEnds = this.parts.clock.monotonicMs() + this.parts.options.worker.abortGraceMs;
     await this.until(
       () => this.activeTasks() === 0,
       () => Math.min(graceEnds, this.drainEnds + this.parts.options.worker.abortGraceMs),
@@ -187,7 +231,7 @@ export class TaskWorker {
       drained: Math.max(0, active - released),
       released,
       stuck,
-      tookMs: Math.round(monotonicMs() - started),
+      tookMs: Math.round(this.parts.clock.monotonicMs() - started),
     };
   }
 
@@ -200,12 +244,14 @@ export class TaskWorker {
   }
 
   private async sayGoodbye(): Promise<void> {
-    await atMost(GOODBYE_MS, Promise.all(this.runners.map((runner) => runner.flushed())));
+    const { broker, clock } = this.parts;
+    await atMost(clock, GOODBYE_MS, Promise.all(this.runners.map((runner) => runner.flushed())));
     await this.heartbeater?.stop();
+    await this.guard?.stop();
     this.forgetReconnect?.();
     for (const runner of this.runners) runner.close();
-    const removed = this.runners.map(({ queue }) => this.parts.broker.removeConsumer(queue, this.consumer));
-    await atMost(GOODBYE_MS, Promise.allSettled(removed));
+    const removed = this.runners.map(({ queue }) => broker.removeConsumer(queue, this.consumer));
+    await atMost(clock, GOODBYE_MS, Promise.allSettled(removed));
   }
 
   private activeTasks(): number {
@@ -213,13 +259,14 @@ export class TaskWorker {
   }
 
   private async until(done: () => boolean, deadline: () => number): Promise<void> {
-    while (!done() && monotonicMs() < deadline()) await sleep(DRAIN_LOOK_MS);
+    while (!done() && this.parts.clock.monotonicMs() < deadline())
+      await sleep(this.parts.clock, DRAIN_LOOK_MS);
   }
 }
 
 /** Waits for `work`, but no longer than `ms`. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+async function atMost(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController();
-  await Promise.race([work, sleep(ms, over.signal)]);
+  await Promise.race([work, sleep(clock, ms, over.signal)]);
   over.abort();
 }

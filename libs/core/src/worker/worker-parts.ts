@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.js';
 import type { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { HandlerRegistry } from './handler-registry.js';
@@ -13,6 +14,7 @@ export interface WorkerParts {
   readonly parsers: PayloadParsers;
   readonly events: TaskEvents;
   readonly logger: Logger;
+  readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

@@ -13,7 +13,8 @@ end
 local duty = redis.call('HMGET', KEYS[2], 'promoter', 'promoterUntil')
 local free = not duty[1] or duty[1] == ARGV[1] or tonumber(duty[2]) <= now
 if not free and ARGV[3] ~= '1' then return { now, 0, -1, {} } end
-redis.call('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
+-- Refused when memory is short: then everybody looks.
+redis.pcall('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
 local ids = redis.call('ZRANGE', KEYS[1], '-inf', string.format('%d', now), 'BYSCORE', 'LIMIT', 0, ARGV[4])
 local head = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')[2]
 return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }

@@ -3,22 +3,28 @@
 -- KEYS  1 high  2 normal  3 low  4 scheduled  5 scheduled:data  6 wake  7 record of the producer's channel
 --       8.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 sequence of the group  2 ready tasks at which the queue is full (0: never)  3 ttl of the record, ms
---       4 number of tasks, then per task:
+--       4 sequence of the channel's last group that was answered and must be known (0: none)
+--       5 number of tasks, then per task:
 --         lane (h n l; H N L when the seven below follow), bucket, field, id and type in one text  payload  meta
 --         due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
 --         unique key ('' or position)  ttl ms  own id (1: refuse when the index knows it)
--- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full;
+-- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full; in front of them
+--         !<sequence> when groups after that one, which were answered, are gone.
 --         'late' when a later group of the channel was applied already.
 -- Guarantee: a group sent twice is applied once. The task is written before what points to it.
-local record = redis.call('GET', KEYS[7])
+local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
   if sequence == ARGV[1] then return answer end
-  if tonumber(sequence) > tonumber(ARGV[1]) then return 'late' end
+  known = tonumber(sequence)
+  if known > tonumber(ARGV[1]) then return 'late' end
+  -- A group that was given up knew less than its number says, and nobody has heard that yet.
+  local less = answer:match('^[!-](%d+)')
+  if less and tonumber(ARGV[4]) < known then known = tonumber(less) end
 end
 
 local LANE = { h = 1, n = 2, l = 3 }
-local count, max = tonumber(ARGV[4]), tonumber(ARGV[2])
+local count, max = tonumber(ARGV[5]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%d', now)
@@ -87,7 +93,7 @@ local function write(lane, id, type, payload, meta, at)
   return 's'
 end
 
-local answers, i = {}, 5
+local answers, i = {}, 6
 for task = 1, count do
   local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
   local lane = kind:lower()
@@ -117,5 +123,6 @@ end
 for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end
 if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
 local answer = table.concat(answers, ' ')
+if known < tonumber(ARGV[4]) then answer = '!' .. known .. ' ' .. answer end
 redis.call('SET', KEYS[7], ARGV[1] .. ' ' .. answer, 'PX', ARGV[3])
 return answer

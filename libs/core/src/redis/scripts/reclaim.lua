@@ -4,7 +4,7 @@
 -- ARGV  1 consumer  2 lease, ms  3 entries wanted  4 suspects wanted (0 or 1)  5 1: only entries handed back
 --       6 no new sweep sooner than this many ms after one that found nothing  7 lane to start in (1-3)
 --       8 entry after which ('' a new sweep)  9 wake entry to acknowledge ('' none)  10.. entries the consumer holds
--- Returns  now  lane to go on in (0: the sweep is over)  entry after which  entries left though they could be taken
+-- Returns  now  era  lane to go on in (0: the sweep is over)  entry after which  entries left for want of room
 --          entries taken: lane  entry with fields  deliveries  consumer that held it
 -- Guarantee: at most 100 entries are looked at. A suspect has outlived two deliveries in a row; taking one at a
 --   time keeps a task that kills its process from dragging its neighbours along. Entries deleted from the stream
@@ -20,18 +20,23 @@ if ARGV[9] ~= '' then
 end
 if not released and ARGV[8] == '' and ARGV[7] == '1' then
   local next_sweep = redis.call('HGET', KEYS[4], 'nextSweepAt')
-  if next_sweep and tonumber(next_sweep) > now then return { now, 0, '', 0, {} } end
-  redis.call('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
+  if next_sweep and tonumber(next_sweep) > now then return { now, 0, 0, '', 0, {} } end
+  -- Refused when memory is short: then everybody sweeps.
+  redis.pcall('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
 end
 local held = {}
 for i = 10, #ARGV do held[ARGV[i]] = true end
 
-local taken, left = {}, 0
+local taken, left, suspected = {}, 0, 0
 
 local function consider(lane, entry, holder, idle, deliveries)
   if idle < lease or (holder == consumer and held[entry]) then return end
   local suspect = deliveries % 1000 >= 2
-  if wanted == 0 or (suspect and suspects == 0) then
+  if suspect and suspects == 0 then
+    suspected = suspected + 1
+    return
+  end
+  if wanted == 0 then
     left = left + 1
     return
   end
@@ -63,8 +68,8 @@ while lane <= 3 and budget > 0 do
   end
 end
 local over = lane > 3 or released
-if left > 0 then
+if left + suspected > 0 then
   redis.call('HDEL', KEYS[4], 'nextSweepAt')
   if #taken > 0 then redis.call('XADD', KEYS[5], 'MAXLEN', 8, '*', 'why', 'released') end
 end
-return { now, over and 0 or lane, after, left, taken }
+return { now, tonumber(redis.call('HGET', KEYS[4], 'era') or 0), over and 0 or lane, after, left, taken }

@@ -1,7 +1,7 @@
 -- Applies outcomes of delivered tasks, then leases more.
 --
--- KEYS  1 high  2 normal  3 low  4 dead letters  5 scheduled  6 scheduled:data  7 wake
---       8.. index buckets and dedupe keys, named by position in ARGV
+-- KEYS  1 high  2 normal  3 low  4 dead letters  5 scheduled  6 scheduled:data  7 wake  8 control
+--       9.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 consumer  2 lease, ms  3 entries wanted in all  4-6 wanted of each lane first
 --       then per lane: lowest and highest entry settled ('' when none), number of them, number of entries done,
 --         and per entry done: entry, delivery, bucket and field in one text
@@ -12,13 +12,13 @@
 --         dead:     unique key ('' none)  names and values of the dead letter
 --         release:  started (1: its handler ran)
 -- Returns  now  positions refused (entries done count from 0, in the order given; others by their position from
---          -1 downwards)  1 when a group was made again  entries of the three lanes. An entry as we write them is one
+--          -1 downwards)  1 when a group is missing  era  entries of the three lanes. An entry as we write them is one
 --          text: entry, id, type, attempt, enqueuedAt, meta and payload with newlines between; others are as they are
 -- Guarantee: nothing is changed for an entry that another consumer owns or that was delivered again. Entries done
 --   go first, so a full Redis can be drained; of every other task the new is written before the old is removed.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local consumer, stale, owned, recreated = ARGV[1], {}, { {}, {}, {} }, 0
+local consumer, stale, owned, missing = ARGV[1], {}, { {}, {}, {} }, 0
 local LANE = { 'h', 'n', 'l' }
 
 local function delivery_of(lane, entry)
@@ -150,12 +150,9 @@ end
 local function take(lane, count)
   local page = redis.pcall('XREADGROUP', 'GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', KEYS[lane], '>')
   if page and page.err then
-    if page.err:find('NOGROUP', 1, true) then
-      redis.call('XGROUP', 'CREATE', KEYS[lane], 'workers', '0', 'MKSTREAM')
-      recreated = 1
-      return take(lane, count)
-    end
-    return error(page)
+    if not page.err:find('NOGROUP', 1, true) then return error(page) end
+    missing = 1
+    return false
   end
   local entries = page and page[1][2] or {}
   for _, entry in ipairs(entries) do taken[lane][#taken[lane] + 1] = compact(entry) end
@@ -171,4 +168,4 @@ end
 for lane = 1, 3 do
   if wanted > 0 and more[lane] then take(lane, wanted) end
 end
-return { now, stale, recreated, taken[1], taken[2], taken[3] }
+return { now, stale, missing, tonumber(redis.call('HGET', KEYS[8], 'era') or 0), taken[1], taken[2], taken[3] }

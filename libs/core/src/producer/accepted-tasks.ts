@@ -1,0 +1,93 @@
+import type { NewTask } from '../broker/broker.js';
+import type { Clock } from '../runtime/clock.js';
+
+/** A task that was answered as accepted, and when. */
+export interface AcceptedTask {
+  readonly task: NewTask;
+  /** Milliseconds of this process' steady clock. */
+  readonly at: number;
+}
+
+interface Group {
+  readonly channel: string;
+  readonly sequence: number;
+  readonly at: number;
+  /** The same, by a clock that stands still while the broker is away. */
+  readonly countedAt: number;
+  readonly tasks: readonly NewTask[];
+  readonly bytes: number;
+}
+
+/** What a task costs beside its payload and meta, roughly. */
+const TASK_BYTES = 200;
+
+/**
+ * The tasks that a producer was told are accepted, for a few seconds: long enough to offer them again when Redis
+ * comes back without them. Bounded by time and by bytes; what is forgotten early is told as such. Time during which
+ * Redis is away does not count, however long that is: what was young when it went is what it may have lost.
+ */
+export class AcceptedTasks {
+  private groups: Group[] = [];
+  /** Where the groups begin that still count. */
+  private first = 0;
+  private bytes = 0;
+  private awayMs = 0;
+  /** When the broker was back last, and the channels that have not asked since whether their groups are known. */
+  private backAt = 0;
+  private readonly unasked = new Set<string>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly windowMs: number,
+    private readonly maxBytes: number,
+  ) {}
+
+  add(channel: string, sequence: number, tasks: readonly NewTask[]): void {
+    if (this.windowMs === 0) return;
+    this.unasked.delete(channel);
+    let bytes = 0;
+    for (const task of tasks) bytes += TASK_BYTES + task.payload.length + task.meta.length;
+    const at = this.clock.monotonicMs();
+    this.groups.push({ channel, sequence, at, countedAt: at - this.awayMs, tasks, bytes });
+    this.bytes += bytes;
+    this.forget();
+  }
+
+  /** The broker is back after so long. Nothing is too old before its channel has asked about it. */
+  back(awayMs: number): void {
+    this.awayMs += awayMs;
+    this.backAt = this.clock.monotonicMs() - this.awayMs;
+    for (const group of this.groups.slice(this.first)) this.unasked.add(group.channel);
+  }
+
+  /** Tasks of a channel's groups after `after` and up to `upTo`, and how many of those groups are forgotten. */
+  between(channel: string, after: number, upTo: number): { tasks: AcceptedTask[]; forgotten: number } {
+    const lost = this.groups
+      .slice(this.first)
+      .filter((group) => group.channel === channel && group.sequence > after && group.sequence <= upTo)
+      .filter((group) => !this.tooOld(group));
+    return {
+      tasks: lost.flatMap(({ tasks, at }) => tasks.map((task) => ({ task, at }))),
+      forgotten: upTo - after - lost.length,
+    };
+  }
+
+  private tooOld({ channel, countedAt }: Group): boolean {
+    const now = this.unasked.has(channel) ? this.backAt : this.clock.monotonicMs() - this.awayMs;
+    return countedAt < now - this.windowMs;
+  }
+
+  private forget(): void {
+    while (this.first < this.groups.length) {
+      const group = this.groups[this.first]!;
+      if (!this.tooOld(group) && this.bytes <= this.maxBytes) break;
+      this.bytes -= group.bytes;
+      this.first += 1;
+    }
+    // Moved now and then instead of each time: a shift copies everything behind it.
+    if (this.first > 64 && this.first * 2 > this.groups.length) {
+      this.groups = this.groups.slice(this.first);
+      this.first = 0;
+    }
+  }
+}

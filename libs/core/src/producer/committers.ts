@@ -1,0 +1,120 @@
+import type { Broker } from '../broker/broker.js';
+import { type Durability, durabilityName } from '../contract/durability.js';
+import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { Clock } from '../runtime/clock.js';
+import type { TaskEvents } from '../telemetry/task-events.js';
+import { EnqueueCommitter, type LostTasks } from './enqueue-committer.js';
+import { Reoffer } from './reoffer.js';
+import { UnresolvedTasks } from './unresolved-tasks.js';
+
+/** What the committers of a producer share. */
+export interface CommittersParts {
+  readonly broker: Broker;
+  readonly options: ResolvedEngineOptions;
+  readonly events: TaskEvents;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Makes a queue's group anew. */
+  readonly ensure: (queue: string) => Promise<unknown>;
+}
+
+/** Ends the names of channels on which tasks are offered again. */
+const AGAIN = '-again';
+
+/**
+ * The committers of one producer: one per queue and durability, since the tasks of a group share both, and one more
+ * for what Redis lost and is offered again.
+ */
+export class Committers {
+  private readonly committers = new Map<string, EnqueueCommitter>();
+  private readonly unresolved = new Map<string, UnresolvedTasks>();
+  private readonly reoffer: Reoffer;
+  private readonly offering = new Set<Promise<void>>();
+  private readonly forgetReconnect: () => void;
+  private reconnectedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    /** Names the producer; no other has the same. */
+    private readonly producer: string,
+    private readonly parts: CommittersParts,
+  ) {
+    this.reoffer = new Reoffer(parts);
+    this.forgetReconnect = parts.broker.onReconnect((link, silentMs, awayMs) => {
+      if (link === 'commands') this.reconnected(awayMs ?? (Number.isFinite(silentMs) ? silentMs : 0));
+    });
+  }
+
+  of(queue: string, durability: Durability): EnqueueCommitter {
+    // Most tasks are content with this: their queue is the key.
+    const key = durability === 'accepted' ? queue : `${queue} ${durabilityName(durability)}`;
+    return (
+      this.committers.get(key) ??
+      this.create(key, queue, durability, queueOptions(this.parts.options, queue).maxReady)
+    );
+  }
+
+  /** Resolves when what is being offered again is answered. */
+  async close(): Promise<void> {
+    this.forgetReconnect();
+    await Promise.all(this.offering);
+  }
+
+  private create(
+    key: string,
+    queue: string,
+    durability: Durability,
+    maxReady: number,
+    suffix = '',
+  ): EnqueueCommitter {
+    const { broker, clock, random } = this.parts;
+    const { timeoutMs, reofferWindowMs, reofferBytes } = this.parts.options.producer;
+    const level = durability === 'accepted' ? '' : `-${durabilityName(durability).replace(/\W/g, '')}`;
+    const committer = new EnqueueCommitter({
+      broker,
+      clock,
+      queue,
+      name: this.producer + level + suffix,
+      durability,
+      maxReady,
+      timeoutMs,
+      keep: { windowMs: reofferWindowMs, bytes: reofferBytes },
+      random,
+      unresolved: this.unresolvedOf(queue),
+      resolveAll: () => this.resolveAll(queue),
+      lost: (tasks) => this.lost(queue, durability, tasks),
+    });
+    this.committers.set(key, committer);
+    return committer;
+  }
+
+  private unresolvedOf(queue: string): UnresolvedTasks {
+    const known = this.unresolved.get(queue) ?? new UnresolvedTasks();
+    this.unresolved.set(queue, known);
+    return known;
+  }
+
+  private resolveAll(queue: string): void {
+    for (const [key, committer] of this.committers)
+      if (key === queue || key.startsWith(`${queue} `)) committer.resolve();
+  }
+
+  /** Redis may have come back with less than it had answered: ask, before anybody has to wait for the answer. */
+  private reconnected(awayMs: number): void {
+    this.reconnectedAt = this.parts.clock.monotonicMs();
+    for (const committer of this.committers.values()) committer.probe(awayMs);
+  }
+
+  private lost(queue: string, durability: Durability, tasks: LostTasks): void {
+    const offering = this.reoffer
+      .lost(queue, tasks, this.reconnectedAt, this.again(queue, durability))
+      .finally(() => this.offering.delete(offering));
+    this.offering.add(offering);
+  }
+
+  /** What was accepted once is not refused for want of room: this committer knows no bound. */
+  private again(queue: string, durability: Durability): EnqueueCommitter {
+    const key = `${queue} ${durabilityName(durability)} ${AGAIN}`;
+    return this.committers.get(key) ?? this.create(key, queue, durability, 0, AGAIN);
+  }
+}

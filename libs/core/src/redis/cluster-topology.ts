@@ -1,0 +1,64 @@
+import { addressText } from './endpoint.js';
+
+/** Slots of a Cluster. */
+const SLOTS = 16_384;
+
+/**
+ * The slot of every key with this hash tag: its CRC-16 (XMODEM) in a ring of slots, as
+ * https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/ defines it.
+ */
+export function slotOf(hashTag: string): number {
+  let crc = 0;
+  for (const byte of Buffer.from(hashTag)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  return crc % SLOTS;
+}
+
+/** Which server has which slots: what `CLUSTER SLOTS` says, and what redirections have said since. */
+export class ClusterTopology {
+  private readonly owners: (string | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
+
+  /** `host:port` of the primary that has the slot, as far as is known. */
+  ownerOf(slot: number): string | undefined {
+    return this.owners[slot];
+  }
+
+  /** `host:port` of every primary that has slots. */
+  get primaries(): ReadonlySet<string> {
+    return new Set(this.owners.filter((owner) => owner !== undefined));
+  }
+
+  /** The slots that nobody has, as ranges: `0-5460`. */
+  get unowned(): readonly string[] {
+    const ranges: string[] = [];
+    for (let from = 0; from < SLOTS; from += 1) {
+      if (this.owners[from] !== undefined) continue;
+      let to = from;
+      while (to + 1 < SLOTS && this.owners[to + 1] === undefined) to += 1;
+      ranges.push(`${from}-${to}`);
+      from = to;
+    }
+    return ranges;
+  }
+
+  /**
+   * Takes over an answer of `CLUSTER SLOTS`. A slot that nobody claims keeps its owner: it is between two.
+   * @param askedHost host of the server that answered: the one meant where it says nothing of a host
+   */
+  replace(reply: unknown, askedHost: string): void {
+    for (const [from, to, primary] of reply as [number, number, [string | null, number]][]) {
+      const owner = addressText(primary[0] || askedHost, primary[1]);
+      for (let slot = from; slot <= to; slot += 1) this.owners[slot] = owner;
+    }
+  }
+
+  /** Takes over a redirection: `MOVED 3999 127.0.0.1:6381`. Answers whether the text was one. */
+  redirect(message: string, askedHost: string): boolean {
+    const match = /^MOVED (\d+) (.*):(\d+)$/.exec(message);
+    if (!match) return false;
+    this.owners[Number(match[1])] = addressText(match[2] || askedHost, Number(match[3]));
+    return true;
+  }
+}

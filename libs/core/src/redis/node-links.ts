@@ -1,0 +1,307 @@
+import { Redis, type RedisOptions as ClientOptions } from 'ioredis';
+import { BrokerError, RedisUnusableError } from '../contract/errors.js';
+import type { ResolvedRedisOptions } from '../policy/redis-options.js';
+import { sleep, systemClock } from '../runtime/clock.js';
+import { Absence } from './absence.js';
+import { describeEndpoint, type Endpoint } from './endpoint.js';
+import type { LinkRole, Links, ReconnectListener } from './links.js';
+import { type Unreachable, WhyNot } from './why-not.js';
+
+/** How long a socket may take to say goodbye before it is destroyed: a dead one never does. */
+const DISCONNECT_TIMEOUT_MS = 100;
+
+/** Longest pause between two tries to reconnect. */
+const LONGEST_RECONNECT_MS = 1000;
+
+/** How long upkeep waits for its link before it gives this pass up. */
+const READY_TIMEOUT_MS = 1000;
+
+/**
+ * Longest time between a connection and its first answers: a server that is frozen, or one behind a wire that is cut
+ * in one direction, still accepts connections, since its kernel does.
+ */
+const HANDSHAKE_TIMEOUT_MS = 3000;
+
+/** Longest pause between two looks whether a server that loads its data has done so. */
+const LOADING_LOOK_MS = 500;
+
+/** Whether an error of ioredis says that a command was sent and not answered. */
+const UNANSWERED = /^(Command timed out|Reached the max retries|Connection is closed)/;
+
+/** What the links of one server are made of. */
+export interface NodeLinksParts {
+  readonly options: ResolvedRedisOptions;
+  readonly endpoint: Endpoint;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/**
+ * The links to one server, or to the primary that Sentinels name. Each is opened on first use and reconnects by
+ * itself; nothing that was under way is sent twice by it.
+ */
+export class NodeLinks implements Links {
+  /** By role, and for blocking reads also by part. */
+  private readonly links = new Map<string, Redis>();
+  /** Names of links that were ready before. */
+  private readonly opened = new Set<string>();
+  private readonly reconnectListeners = new Set<ReconnectListener>();
+  private readonly absence: Absence;
+  /** Of the link for commands. */
+  private whyNot: WhyNot | undefined;
+  /** Where the last link that was opened leads to. */
+  private leadsTo: string | undefined;
+  private readonly reviving = new Set<NodeJS.Timeout>();
+  private closed = false;
+
+  constructor(private readonly parts: NodeLinksParts) {
+    this.absence = new Absence(parts.options.commandTimeoutMs);
+  }
+
+  get target(): string {
+    return describeEndpoint(this.parts.endpoint);
+  }
+
+  /** The link for commands, whatever its state. @throws BrokerError `CLOSED` when there never was one, after `close` */
+  get commands(): Redis {
+    return this.get('commands', 'commands');
+  }
+
+  /** The host that was asked for; '' where there is none. */
+  get host(): string {
+    return this.parts.endpoint.host ?? '';
+  }
+
+  /** When this server answered last, in milliseconds of the steady clock. */
+  get lastHeardAt(): number {
+    return this.absence.lastHeardAt;
+  }
+
+  /** For how long the link that was away longest has been without its server; 0 when all have theirs. */
+  get awayMs(): number {
+    return Math.max(0, ...[...this.links.values()].map((link) => this.absence.awayMs(link)));
+  }
+
+  async connect(): Promise<void> {
+    const { connectTimeoutMs } = this.parts.options;
+    const failure = await this.open(connectTimeoutMs);
+    if (!failure) return;
+    throw new RedisUnusableError(
+      `cannot reach Redis at ${this.target} within ${connectTimeoutMs} ms: ${failure.why}`,
+      {
+        fix: this.parts.endpoint.sentinels
+          ? 'start the Sentinels and what they watch, or set redis.sentinels and redis.sentinelName'
+          : 'start a Redis there, or set redis.url (REDIS_URL) or redis.addr (REDIS_ADDR)',
+      },
+    );
+  }
+
+  /**
+   * Opens the link for commands; answers what is wrong if it cannot be. `once`: it goes on trying, but is waited for
+   * only until it has failed.
+   */
+  async open(limitMs: number, { once = false } = {}): Promise<Unreachable | undefined> {
+    const link = this.commands;
+    const giveUp = new AbortController();
+    const timeout = setTimeout(() => giveUp.abort(), limitMs);
+    try {
+      if (link.status === 'wait') void link.connect().catch(() => undefined);
+      while (!isReady(link)) {
+        const { known, hopeless, told } = this.whyNot!;
+        if (giveUp.signal.aborted || hopeless || this.closed || (once && known)) return told;
+        await sleep(systemClock, 10, giveUp.signal);
+      }
+      return undefined;
+    } finally {
+      clearTimeout(timeout);
+    }
+  }
+
+  servers(): readonly Redis[] {
+    return [this.commands];
+  }
+
+  /**
+   * Only a link that is just being opened, or that reads, is waited for. Whoever enqueues decides for how long to go
+   * on trying; and upkeep that was decided on before the link broke must be decided on anew, since by then every
+   * lease may seem to have expired.
+   */
+  async ready(role: LinkRole, _queue = '', part = ''): Promise<Redis> {
+    if (this.closed) throw new BrokerError('CLOSED', 'the broker is closed');
+    const name = nameOf(role, part);
+    const link = this.get(role, name);
+    if (role === 'commands' || isReady(link)) return link;
+    if (role === 'blocking' || !this.opened.has(name)) await becomesReady(link);
+    if (!isReady(link)) throw new BrokerError('UNAVAILABLE', 'Redis is not connected', { retryable: true });
+    return link;
+  }
+
+  async dropPart(part: string): Promise<void> {
+    const name = nameOf('blocking', part);
+    const link = this.links.get(name);
+    this.links.delete(name);
+    this.opened.delete(name);
+    if (link) await closeLink(link);
+  }
+
+  /** One server reads everything together. */
+  together(queues: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return Promise.resolve([queues]);
+  }
+
+  heard(link: Redis): void {
+    this.absence.heard(link);
+  }
+
+  met(link: Redis, error: Error): void {
+    // A server that answers READONLY is left by the client itself (reconnectOnError); nothing else says "elsewhere".
+    if (UNANSWERED.test(error.message)) this.absence.unanswered(link);
+  }
+
+  onReconnect(listener: ReconnectListener): () => void {
+    this.reconnectListeners.add(listener);
+    return () => this.reconnectListeners.delete(listener);
+  }
+
+  rebuild(link: Redis): void {
+    if (!this.closed && isReady(link) && [...this.links.values()].includes(link)) link.disconnect(true);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const timer of this.reviving) clearTimeout(timer);
+    await Promise.all([...this.links.values()].map(closeLink));
+  }
+
+  private get(role: LinkRole, name: string): Redis {
+    let link = this.links.get(name);
+    if (!link) {
+      if (this.closed) throw new BrokerError('CLOSED', 'the broker is closed');
+      link = this.create(role, name);
+      this.links.set(name, link);
+      if (role !== 'commands') void link.connect().catch(() => undefined); // it goes on trying by itself
+    }
+    return link;
+  }
+
+  private create(role: LinkRole, name: string): Redis {
+    const link = new Redis(this.clientOptions(role));
+    if (role === 'commands') this.whyNot = new WhyNot(link, this.parts.endpoint);
+    link.on('error', () => undefined); // each call reports its own failure; without a listener ioredis prints
+    link.on('ready', () => this.arrived(role, name, link));
+    link.on('close', () => this.opened.has(name) && this.absence.closed(link));
+    link.on('end', () => this.revive(name, link));
+    link.on('connect', () => hushSentinels(link));
+    limitHandshake(link);
+    return link;
+  }
+
+  private arrived(role: LinkRole, name: string, link: Redis): void {
+    const { silentMs, awayMs } = this.absence.over(link);
+    const before = this.leadsTo;
+    this.leadsTo = `${link.stream.remoteAddress}:${link.stream.remotePort}`;
+    const elsewhere = before !== undefined && before !== this.leadsTo;
+    if (this.opened.has(name)) {
+      for (const listener of this.reconnectListeners)
+        listener(role, elsewhere ? Number.POSITIVE_INFINITY : silentMs, awayMs);
+    }
+    this.opened.add(name);
+  }
+
+  /**
+   * A client that was told to let go of its socket while it asked a Sentinel gives up for ever: it is told so when a
+   * failover ends, which is when it asks.
+   */
+  private revive(name: string, link: Redis): void {
+    if (this.closed || this.links.get(name) !== link) return;
+    const timer = setTimeout(() => {
+      this.reviving.delete(timer);
+      void link.connect().catch(() => undefined);
+    }, this.reconnectDelay(1));
+    this.reviving.add(timer);
+  }
+
+  private clientOptions(role: LinkRole): ClientOptions {
+    const { connectTimeoutMs, commandTimeoutMs } = this.parts.options;
+    return {
+      ...this.parts.endpoint,
+      lazyConnect: true,
+      connectTimeout: connectTimeoutMs,
+      connectionName: `taskq:${role}`,
+      replyMapping: 'legacy',
+      // A command whose reply is lost fails at once instead of being sent again or hanging; ids make repeats safe.
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      // How long a link is judged dead after is ours to say (see RedisBroker); then its socket goes at once.
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+      ...(role !== 'blocking' && { commandTimeout: commandTimeoutMs }),
+      retryStrategy: (attempt) => (this.closed ? null : this.reconnectDelay(attempt)),
+      sentinelRetryStrategy: (attempt) => (this.closed ? null : this.reconnectDelay(attempt)),
+      sentinelCommandTimeout: commandTimeoutMs,
+      maxLoadingRetryTime: LOADING_LOOK_MS,
+      // Without it a client goes on writing to the old primary for seconds after a failover.
+      failoverDetector: true,
+      // After a failover the old primary answers READONLY: connect anew, and let the caller repeat the command.
+      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
+    };
+  }
+
+  /** Full jitter up to a second, so that a fleet does not come back as one. */
+  private reconnectDelay(attempt: number): number {
+    const longest = Math.min(LONGEST_RECONNECT_MS, 50 * 2 ** Math.min(attempt, 10));
+    return Math.round(20 + longest * this.parts.random());
+  }
+}
+
+function nameOf(role: LinkRole, part: string): string {
+  return part === '' ? role : `${role} ${part}`;
+}
+
+/**
+ * The client listens to every Sentinel for failovers, and nobody to what these listeners have to say of one that is
+ * down: then ioredis prints it, again and again. Nothing depends on that one.
+ */
+function hushSentinels(link: Redis): void {
+  const { connector } = link as unknown as {
+    readonly connector?: {
+      readonly failoverDetector?: { readonly sentinels?: readonly { readonly client: Redis }[] } | null;
+    };
+  };
+  for (const { client } of connector?.failoverDetector?.sentinels ?? []) client.on('error', () => undefined);
+}
+
+/** Ends a connection that was made but not answered. */
+function limitHandshake(link: Redis): void {
+  let timeout: NodeJS.Timeout | undefined;
+  link.on('connect', () => {
+    timeout = setTimeout(() => link.disconnect(true), HANDSHAKE_TIMEOUT_MS);
+  });
+  for (const event of ['ready', 'close'] as const) link.on(event, () => clearTimeout(timeout));
+}
+
+/** Resolves when the link is ready, when it never will be, or when that takes too long. */
+function becomesReady(link: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of ['ready', 'end'] as const) link.off(event, done);
+      clearTimeout(timeout);
+      resolve();
+    };
+    const timeout = setTimeout(done, READY_TIMEOUT_MS);
+    for (const event of ['ready', 'end'] as const) link.once(event, done);
+  });
+}
+
+/** A link without a connection says no goodbye, so only one that has one is waited for. */
+function closeLink(link: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    if (isReady(link)) link.once('close', () => resolve());
+    else resolve();
+    link.disconnect();
+  });
+}
+
+function isReady(link: Redis): boolean {
+  return link.status === 'ready';
+}

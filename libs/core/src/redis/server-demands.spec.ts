@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { type EngineOptions, resolveEngineOptions } from '../policy/engine-options.js';
+import type { ServerFacts } from './server-check.js';
+import { demandFit } from './server-demands.js';
+
+const FIT: ServerFacts = {
+  product: 'redis',
+  version: '7.2.4',
+  mode: 'standalone',
+  evictionPolicy: 'noeviction',
+  appendOnly: true,
+  appendFsync: 'everysec',
+  waitAof: true,
+  replicas: 1,
+};
+const EVICTS = /maxmemory-policy is "allkeys-lru"/;
+const FORGETS = /appends nothing to a file/;
+
+/** What is warned of, and what is refused. */
+function demand(facts: Partial<ServerFacts>, options: EngineOptions) {
+  const warnings: string[] = [];
+  try {
+    const resolved = resolveEngineOptions(options);
+    demandFit('h:1', { ...FIT, ...facts }, resolved, (message) => void warnings.push(message));
+    return { warnings, refusal: undefined };
+  } catch (error) {
+    return { warnings, refusal: error as Error & { code: string; fix: string } };
+  }
+}
+
+describe('demandFit', () => {
+  it('says nothing about a server that has all that is asked for', () => {
+    const demands: EngineOptions[] = [
+      {},
+      { redis: { persistence: 'require' } },
+      { tasks: { durability: 'durable' } },
+      { tasks: { durability: { replicated: 1 } } },
+    ];
+    for (const options of demands) expect(demand({}, options)).toEqual({ warnings: [], refusal: undefined });
+  });
+
+  it('refuses one that evicts, or warns of it by policy, naming the target', () => {
+    const facts = { evictionPolicy: 'allkeys-lru' };
+
+    expect(demand(facts, {})).toMatchObject({ warnings: [], refusal: { code: 'TASKQ_REDIS_UNUSABLE' } });
+    expect(demand(facts, {}).refusal?.message).toMatch(EVICTS);
+    expect(demand(facts, { redis: { unsafe: 'warn' } })).toEqual({
+      warnings: [expect.stringMatching(/^Redis at h:1: its maxmemory-policy/)],
+      refusal: undefined,
+    });
+  });
+
+  it('ignores, warns of, or refuses one that persists nothing, by policy', () => {
+    const facts = { appendOnly: false };
+
+    expect(demand(facts, { redis: { persistence: 'ignore' } })).toEqual({ warnings: [], refusal: undefined });
+    expect(demand(facts, {})).toEqual({ warnings: [expect.stringMatching(FORGETS)], refusal: undefined });
+    expect(demand(facts, { redis: { persistence: 'require' } }).refusal?.message).toMatch(FORGETS);
+  });
+
+  it('lets one that does not tell whether it persists pass', () => {
+    const facts = { appendOnly: undefined };
+
+    expect(demand(facts, { redis: { persistence: 'require' } })).toEqual({
+      warnings: [],
+      refusal: undefined,
+    });
+  });
+
+  it('keeps the two policies apart', () => {
+    const facts = { evictionPolicy: 'allkeys-lru', appendOnly: false };
+    const by = (unsafe: 'refuse' | 'warn', persistence: 'ignore' | 'warn' | 'require') =>
+      demand(facts, { redis: { unsafe, persistence } });
+
+    expect(by('warn', 'warn').warnings).toEqual([
+      expect.stringMatching(EVICTS),
+      expect.stringMatching(FORGETS),
+    ]);
+    expect(by('warn', 'require').refusal?.message).toMatch(FORGETS);
+    expect(by('warn', 'require').refusal?.message).not.toMatch(EVICTS);
+    expect(by('refuse', 'ignore').refusal?.message).not.toMatch(FORGETS);
+    expect(by('refuse', 'require').refusal?.message).toMatch(
+      new RegExp(`${EVICTS.source}.*${FORGETS.source}`),
+    );
+  });
+
+  it('says what to change where only persistence is required: redis.unsafe would not help', () => {
+    const { refusal } = demand({ appendOnly: false }, { redis: { persistence: 'require', unsafe: 'warn' } });
+
+    expect(refusal?.fix).toMatch(/redis\.persistence/);
+  });
+
+  it.each([
+    ['durable', { appendOnly: false }, /tasks\.durability is "durable" and it appends nothing/],
+    [{ replicated: 2 }, {}, /tasks\.durability is "replicated\(2\)" and 1 of 2 replicas/],
+  ] as const)(
+    'refuses a server that cannot give the durability %j of every task',
+    (durability, facts, says) => {
+      const redis = { persistence: 'ignore' } as const;
+
+      expect(demand(facts, { tasks: { durability }, redis }).refusal?.message).toMatch(says);
+      expect(demand(facts, { tasks: { durability }, redis: { ...redis, unsafe: 'warn' } })).toEqual({
+        warnings: [expect.stringMatching(says)],
+        refusal: undefined,
+      });
+    },
+  );
+});
