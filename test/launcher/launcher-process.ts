@@ -5,25 +5,28 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
-const SOURCES = resolve('libs/testing/src/redis');
+const SOURCES = resolve('libs/testing/src');
 
 /** The launcher as plain JavaScript, for other node processes to import: they cannot read TypeScript, and no build
  * has to have run. It lies inside the project, so that `ioredis` resolves. */
 export function compileLauncher(): { folder: string; remove(): void } {
   mkdirSync('.cache', { recursive: true });
-  const folder = mkdtempSync(resolve('.cache', 'launcher-test-'));
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  const root = mkdtempSync(resolve('.cache', 'launcher-test-'));
+  const folder = join(root, 'redis');
+  writeFileSync(join(root, 'package.json'), '{"type":"module"}');
   const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
-  for (const name of readdirSync(SOURCES).filter((file) => file.endsWith('.ts'))) {
+  mkdirSync(folder);
+  const launcher = readdirSync(join(SOURCES, 'redis')).map((name) => join('redis', name));
+  for (const name of ['wait-for.ts', ...launcher.filter((file) => file.endsWith('.ts'))]) {
     const { outputText } = ts.transpileModule(readFileSync(join(SOURCES, name), 'utf8'), { compilerOptions });
-    writeFileSync(join(folder, name.replace(/\.ts$/, '.js')), outputText);
+    writeFileSync(join(root, name.replace(/\.ts$/, '.js')), outputText);
   }
   const tool = readFileSync(resolve('tools/redis.mjs'), 'utf8').replace(
     '@taskq/testing',
     './redis-server.js',
   );
   writeFileSync(join(folder, 'redis.mjs'), tool);
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return { folder, remove: () => rmSync(root, { recursive: true, force: true }) };
 }
 
 /** Another node process, and what it says. */
@@ -36,11 +39,18 @@ export interface Terminal {
   ended: Promise<number | NodeJS.Signals | null>;
 }
 
-/** Runs a script with `startRedisServer` and `say(value)` (one line of JSON) at hand. */
+/**
+ * Runs a script with `startRedisServer`, `startRedisReplication` and `say(value)` (one line of JSON) at hand. The
+ * package's index would ask for the engine's build.
+ */
 export function runScript(folder: string, script: string, env: NodeJS.ProcessEnv = process.env): Terminal {
-  const launcher = pathToFileURL(join(folder, 'redis-server.js')).href;
-  const say = 'const say = (value) => process.stdout.write(JSON.stringify(value) + "\\n");';
-  const source = `import { startRedisServer } from ${JSON.stringify(launcher)};\n${say}\n${script}`;
+  const from = (name: string): string => JSON.stringify(pathToFileURL(join(folder, name)).href);
+  const source = [
+    `import { startRedisServer } from ${from('redis-server.js')};`,
+    `import { startRedisReplication } from ${from('redis-replication.js')};`,
+    'const say = (value) => process.stdout.write(JSON.stringify(value) + "\\n");',
+    script,
+  ].join('\n');
   return open(['--input-type=module', '--eval', source], env);
 }
 

@@ -47,6 +47,37 @@ it('the same without setpriv, by a watchdog', async () => {
   await waitFor(() => !isRunning(pid), { what: 'the server to end' });
 });
 
+it.each([
+  ['setpriv', /^$/],
+  ['a watchdog', /^setpriv$/],
+])('a frozen server ends likewise, by %s', async (_, without) => {
+  await (await startRedisServer()).stop();
+  const env = { ...process.env, PATH: folders.makePath(without) };
+  const script = START_AND_WAIT.replace('say', 'await server.freeze(); say');
+  const terminal = runScript(launcher.folder, script, env);
+  const pid = await serverPid(terminal);
+  expect(isRunning(pid)).toBe(true);
+
+  terminal.child.kill('SIGKILL');
+  await waitFor(() => !isRunning(pid), { what: 'the server to end' });
+});
+
+it('more servers than Node allows listeners end on process.exit(), leave no folder, and nobody is warned', async () => {
+  const place = folders.make();
+  const script = `
+    const { primary, replicas } = await startRedisReplication({ replicas: 11 });
+    say([primary, ...replicas].map(({ pid }) => pid));
+    process.exit(0);`;
+  const terminal = runScript(launcher.folder, script, { ...process.env, TMPDIR: place });
+  expect(await terminal.ended).toBe(0);
+
+  const pids = JSON.parse(terminal.out[0] ?? '[]') as number[];
+  expect(pids).toHaveLength(12);
+  await waitFor(() => !pids.some(isRunning), { what: 'the servers to end' });
+  expect(readdirSync(place)).toEqual([]);
+  expect(terminal.err).toEqual([]);
+});
+
 it('a watchdog does not outlive the server, nor keep the process from ending', async () => {
   const env = { ...process.env, PATH: folders.makePath(/^setpriv$/) };
   const script = 'const server = await startRedisServer(); say(server.pid); await server.stop();';

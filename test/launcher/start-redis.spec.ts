@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -108,6 +109,51 @@ describe('the handle', () => {
     expect(await connect(server).get('kept')).toBe('yes');
   });
 
+  it('freezes, so that nothing is answered, and thaws, so that everything is', async () => {
+    const server = await start();
+    const client = connect(server);
+    await client.ping();
+    expect(server.frozen).toBe(false);
+    await server.freeze();
+    const answer = client.set('late', 'yes');
+
+    expect(server.frozen).toBe(true);
+    expect(await Promise.race([answer, delay(100, 'silence')])).toBe('silence');
+    await server.thaw();
+    expect(await answer).toBe('OK');
+    expect(server.frozen).toBe(false);
+    await server.thaw();
+  });
+
+  it.each(['stop', 'kill', 'restart'] as const)('can %s a frozen server at once', async (act) => {
+    const server = await start();
+    const before = server.pid as number;
+    await server.freeze();
+    const since = performance.now();
+    await server[act]();
+
+    expect(isRunning(before)).toBe(false);
+    expect(server.frozen).toBe(false);
+    // An unheeded SIGTERM is followed by SIGKILL after 5 seconds.
+    expect(performance.now() - since).toBeLessThan(4_000);
+  });
+
+  it('does not freeze what does not run', async () => {
+    const server = await start();
+    await server.kill();
+
+    await expect(server.freeze()).rejects.toThrow(/does not run/);
+  });
+
+  it('leaves nothing behind when it is stopped in the middle of a restart', async () => {
+    const server = await start();
+    const restarting = server.restart();
+    await server.stop();
+    await restarting;
+
+    expect(server.pid).toBeUndefined();
+  });
+
   it('restarts a server that still runs, on the same port', async () => {
     const server = await start({ listen: 'port' });
     const before = server.pid;
@@ -133,6 +179,7 @@ describe('TEST_REDIS_URL', () => {
     const named = await start();
     expect(named).toMatchObject({ source: 'url', url: target.url, pid: undefined });
     await expect(named.kill()).rejects.toThrow(/not ours/);
+    await expect(named.freeze()).rejects.toThrow(/not ours/);
     await named.stop();
     expect(await connect(target).ping()).toBe('PONG');
 

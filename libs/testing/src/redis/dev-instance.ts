@@ -79,6 +79,9 @@ export async function publishDevInstance(server: RedisServer, cacheFolder: strin
     get pid() {
       return server.pid;
     },
+    get frozen() {
+      return server.frozen;
+    },
     async stop() {
       withdraw();
       process.off('exit', withdraw);

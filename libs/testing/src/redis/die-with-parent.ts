@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { findOnPath, runCommand } from './run-command.js';
 
+/** What a server is ended with. Only `SIGKILL` ends a frozen one: `SIGTERM` waits until it is thawed. */
+export type EndingSignal = 'SIGKILL' | 'SIGTERM';
+
 /** A command, and whether it ends with this process by itself or needs {@link watchOver}. */
 export interface BoundCommand {
   command: string;
@@ -12,19 +15,27 @@ export interface BoundCommand {
  * Makes a command end together with this process, even when that is killed with SIGKILL and can clean up nothing:
  * through util-linux's `setpriv`, where the kernel sends the signal. (setpriv execs, so the pid stays the server's.)
  */
-export async function bindToParent(command: string, args: readonly string[]): Promise<BoundCommand> {
+export async function bindToParent(
+  command: string,
+  args: readonly string[],
+  signal: EndingSignal,
+): Promise<BoundCommand> {
   const setpriv = await workingSetpriv();
   if (setpriv === undefined) return { command, args, needsWatchdog: true };
-  return { command: setpriv, args: ['--pdeathsig', 'TERM', command, ...args], needsWatchdog: false };
+  return {
+    command: setpriv,
+    args: ['--pdeathsig', shortName(signal), command, ...args],
+    needsWatchdog: false,
+  };
 }
 
 /**
  * The same where there is no setpriv (macOS, busybox): a shell that does nothing but wait for its standard input to
  * end, which the kernel does when this process dies, and then ends the server.
  */
-export function watchOver(pid: number): { release(): void } {
-  const script = 'read -r released; [ "$released" = yes ] || kill -TERM "$1"';
-  const watchdog = spawn('/bin/sh', ['-c', script, 'sh', String(pid)], {
+export function watchOver(pid: number, signal: EndingSignal): { release(): void } {
+  const script = 'read -r released; [ "$released" = yes ] || kill "-$2" "$1"';
+  const watchdog = spawn('/bin/sh', ['-c', script, 'sh', String(pid), shortName(signal)], {
     // Own process group: Ctrl-C must not end the watchdog before the process it watches.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -35,6 +46,11 @@ export function watchOver(pid: number): { release(): void } {
   watchdog.unref();
   (watchdog.stdin as unknown as { unref?(): void }).unref?.();
   return { release: () => void watchdog.stdin.end('yes\n') };
+}
+
+/** Not every shell's `kill` knows the name with SIG. */
+function shortName(signal: EndingSignal): string {
+  return signal.slice('SIG'.length);
 }
 
 const verdicts = new Map<string, Promise<boolean>>();

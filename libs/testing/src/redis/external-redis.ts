@@ -39,13 +39,18 @@ export function foreignServer(
   },
 ): RedisServer {
   const notOurs = (): Promise<never> =>
-    Promise.reject(new Error('This Redis server was not started here, so it is not ours to kill or restart'));
+    Promise.reject(
+      new Error('This Redis server was not started here, so it is not ours to kill, freeze or restart'),
+    );
   return {
     ...known,
     dataFolder: known.dataFolder,
     pid: undefined,
+    frozen: false,
     stop: () => Promise.resolve(),
     kill: notOurs,
+    freeze: notOurs,
+    thaw: notOurs,
     restart: notOurs,
   };
 }

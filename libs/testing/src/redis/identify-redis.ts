@@ -8,7 +8,8 @@ export interface RedisIdentity {
   runId: string | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 3_000;
+/** For the connection and for each answer. */
+const ANSWER_TIMEOUT_MS = 3_000;
 
 /** Connects, asks and disconnects. Rejects with an Error whose message is fit to print, see {@link reasonOf}. */
 export function identify(connection: RedisConnection): Promise<RedisIdentity> {
@@ -37,6 +38,7 @@ export async function identityOf(redis: Redis): Promise<RedisIdentity> {
 export async function withClient<T>(
   connection: RedisConnection,
   use: (redis: Redis) => Promise<T>,
+  timeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<T> {
   const redis = new Redis({
     ...connection,
@@ -44,8 +46,8 @@ export async function withClient<T>(
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
     enableReadyCheck: false,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
   });
   // connect() rejects with "Connection is closed"; the reason comes as an event.
   let firstError: unknown;

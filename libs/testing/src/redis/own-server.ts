@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs';
 import { identify } from './identify-redis.js';
 import type { RedisConnection, RedisServer, RedisSource } from './redis-server.interface.js';
 import { RedisServerUnavailableError } from './redis-unavailable.error.js';
+import { removeServerHome } from './server-home.js';
 import { type ServerProcess, ServerStartError } from './server-process.js';
 
 /** A server of ours: how to start it (again), and what goes with it. */
@@ -17,20 +17,15 @@ export interface OwnServerPlan {
   boot(): Promise<ServerProcess>;
   /** False when the process is only a client of the server (docker). */
   pidIsTheServers: boolean;
-  /** Removed once the server is stopped, also on the process's `exit`. */
+  /** From `makeServerHome()`; removed once the server is stopped. */
   temporaryFolder: string | undefined;
   cleanUp?(): Promise<void>;
 }
 
 /** Starts a server of ours and hands out its handle. Rejects with {@link RedisServerUnavailableError}. */
 export async function startOwnServer(plan: OwnServerPlan): Promise<RedisServer> {
-  const removeFolder = (): void => {
-    if (plan.temporaryFolder !== undefined) rmSync(plan.temporaryFolder, { recursive: true, force: true });
-  };
-  process.on('exit', removeFolder);
   const giveUp = async (): Promise<void> => {
-    process.off('exit', removeFolder);
-    removeFolder();
+    if (plan.temporaryFolder !== undefined) removeServerHome(plan.temporaryFolder);
     await plan.cleanUp?.();
   };
 
@@ -46,6 +41,7 @@ export async function startOwnServer(plan: OwnServerPlan): Promise<RedisServer> 
   }
 
   let stopping: Promise<void> | undefined;
+  let restarting: Promise<unknown> = Promise.resolve();
   return {
     ...addresses,
     source: plan.source,
@@ -54,17 +50,35 @@ export async function startOwnServer(plan: OwnServerPlan): Promise<RedisServer> 
     get pid() {
       return plan.pidIsTheServers ? server.pid : undefined;
     },
+    get frozen() {
+      return server.frozen;
+    },
     stop() {
-      stopping ??= server.terminate().then(giveUp);
+      // What a restart is just bringing up must not be left behind.
+      stopping ??= restarting.then(() => server.terminate()).then(giveUp);
       return stopping;
     },
     kill() {
       return server.kill();
     },
+    async freeze() {
+      // What we hold is the docker client: freezing that would leave the server running.
+      if (!plan.pidIsTheServers) throw new Error('A Redis server in docker cannot be frozen');
+      if (server.pid === undefined) throw new Error('This Redis server does not run, so it cannot be frozen');
+      server.freeze();
+    },
+    async thaw() {
+      if (server.frozen) server.thaw();
+    },
     async restart() {
       if (stopping !== undefined) throw new Error('This Redis server was stopped; start a new one');
-      await server.terminate();
-      server = await plan.boot().catch(rethrowAsUnavailable);
+      const booting = restarting
+        .then(() => server.terminate())
+        .then(async () => {
+          server = await plan.boot();
+        });
+      restarting = booting.catch(() => undefined);
+      await booting.catch(rethrowAsUnavailable);
     },
   };
 }

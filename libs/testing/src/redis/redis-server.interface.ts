@@ -53,6 +53,8 @@ export interface RedisServer {
   readonly version: string;
   /** Process id of the server; undefined when it is not ours, runs in docker, or is down at the moment. */
   readonly pid: number | undefined;
+  /** True from `freeze()` until `thaw()`, or until the server ends. */
+  readonly frozen: boolean;
   /** Where the server keeps its data; undefined when it is not on this file system or not known. */
   readonly dataFolder: string | undefined;
   /**
@@ -65,6 +67,18 @@ export interface RedisServer {
    * Rejects with an Error when the server is not ours.
    */
   kill(): Promise<void>;
+  /**
+   * SIGSTOP, for fault tests: the server keeps its data, its addresses and its connections and answers nothing, as
+   * one that hangs or is cut off. `stop()`, `kill()` and `restart()` work on a frozen server. In test mode it ends with
+   * this process all the same; a frozen dev instance outlives a SIGKILL of this process. Rejects with an Error when
+   * the server is not ours, runs in docker, or is down.
+   */
+  freeze(): Promise<void>;
+  /**
+   * SIGCONT: the server goes on where it was frozen, first with what was sent to it meanwhile. Does nothing when it
+   * is not frozen. Rejects with an Error when the server is not ours.
+   */
+  thaw(): Promise<void>;
   /**
    * Starts the server again on the same address and data folder (after `kill()`, or after a clean stop when it
    * still runs). Rejects with an Error when the server is not ours or was stopped, and with

@@ -1,12 +1,11 @@
-import { join, resolve } from 'node:path';
-import { fetchRedisWithApt } from './apt-redis.js';
+import { join } from 'node:path';
 import { findDevInstance, publishDevInstance, runFolder } from './dev-instance.js';
 import { findDockerEngine, runRedisInDocker } from './docker-redis.js';
 import { useNamedServer } from './external-redis.js';
 import { withFileLock } from './file-lock.js';
-import { findCachedBinary, findSystemBinary } from './find-redis-binary.js';
 import { noRedisError } from './install-help.js';
-import { defaultCacheFolder, ensureCacheFolder } from './project-folder.js';
+import { findServerBinary, settle } from './launch-settings.js';
+import { ensureCacheFolder } from './project-folder.js';
 import type { LaunchSettings, RedisServer, StartRedisOptions } from './redis-server.interface.js';
 import { spawnRedis } from './spawn-redis.js';
 
@@ -58,26 +57,11 @@ async function devServer(settings: LaunchSettings): Promise<RedisServer> {
 }
 
 async function ownServer(settings: LaunchSettings): Promise<RedisServer> {
-  const { cacheFolder, log } = settings;
   const tried: string[] = [];
-  const binary =
-    (await findSystemBinary(tried, log)) ??
-    (await findCachedBinary(cacheFolder, tried)) ??
-    (await fetchRedisWithApt(cacheFolder, tried, log));
+  const binary = await findServerBinary(settings, tried);
   if (binary !== undefined) return spawnRedis(binary, settings);
 
   const docker = await findDockerEngine(tried);
   if (docker !== undefined) return runRedisInDocker(docker, settings);
   throw await noRedisError(tried);
-}
-
-function settle(options: StartRedisOptions): LaunchSettings {
-  const folder = options.cacheFolder ?? defaultCacheFolder();
-  return {
-    mode: options.mode ?? 'test',
-    listen: options.listen ?? 'socket',
-    args: options.args ?? [],
-    cacheFolder: resolve(folder),
-    log: options.log ?? ((line) => void process.stderr.write(`${line}\n`)),
-  };
 }

@@ -20,8 +20,29 @@ export async function makeServerHome(): Promise<string> {
   sweeping ??= removeAbandoned(place);
   await sweeping;
   const home = mkdtempSync(join(place, PREFIX));
+  if (homes.size === 0) process.on('exit', removeAll);
+  homes.add(home);
   writeFileSync(join(home, OWNER_NAME), JSON.stringify({ pid: process.pid, host: hostname() }));
   return home;
+}
+
+/** Removes a folder that {@link makeServerHome} made. Those left over are removed on the process's `exit`. */
+export function removeServerHome(home: string): void {
+  homes.delete(home);
+  if (homes.size === 0) process.off('exit', removeAll);
+  remove(home);
+}
+
+/** One listener on the process's `exit` for all of them: Node warns about the eleventh. */
+const homes = new Set<string>();
+
+function removeAll(): void {
+  homes.forEach(remove);
+}
+
+/** A server that was killed this moment may still be writing, and its folder not stay empty at the first try. */
+function remove(home: string): void {
+  rmSync(home, { recursive: true, force: true, maxRetries: 3 });
 }
 
 /** Once per process. */

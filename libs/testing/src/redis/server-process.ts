@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { watchOver } from './die-with-parent.js';
+import { type EndingSignal, watchOver } from './die-with-parent.js';
 import { type PingTarget, pingRedis } from './redis-ping.js';
 
 /** What to run, and how to tell that it serves. */
@@ -17,7 +17,7 @@ export interface ProcessPlan {
   readyTimeoutMs: number;
   needsWatchdog: boolean;
   /** What this process still sends when it exits without having stopped the server: SIGTERM lets an AOF be saved. */
-  signalOnExit: 'SIGKILL' | 'SIGTERM';
+  signalOnExit: EndingSignal;
   /** For a command that only relays (the docker client): ends when its input ends, and needs another way to kill. */
   relay?: { killNow(): Promise<void> };
 }
@@ -25,8 +25,8 @@ export interface ProcessPlan {
 /** The server ended or was not ready in time. The message is its last words. */
 export class ServerStartError extends Error {}
 
-/** One such line for each kind of address, worded and written differently by version. */
-const READY_LINE = /ready to accept connections/i;
+/** One such line for each kind of address, worded and written differently by version; a sentinel says its id. */
+const READY_LINE = /ready to accept connections|sentinel id is/i;
 const KEPT_LINES = 6;
 const STOP_TIMEOUT_MS = 5_000;
 
@@ -41,6 +41,7 @@ export class ServerProcess {
   private readonly closed: Promise<void>;
   private watchdog: { release(): void } | undefined;
   private alive = true;
+  private stopped = false;
   private failure = '';
   private heardReady: () => void = () => {};
 
@@ -84,11 +85,26 @@ export class ServerProcess {
     }
     if (this.child.pid === undefined) return;
     surviveExit(this);
-    if (plan.needsWatchdog) this.watchdog = watchOver(this.child.pid);
+    if (plan.needsWatchdog) this.watchdog = watchOver(this.child.pid, plan.signalOnExit);
   }
 
   get pid(): number | undefined {
     return this.alive ? this.child.pid : undefined;
+  }
+
+  /** Whether {@link freeze} holds it at the moment. */
+  get frozen(): boolean {
+    return this.alive && this.stopped;
+  }
+
+  /** SIGSTOP: the process keeps its memory and its connections, and runs no further instruction. */
+  freeze(): void {
+    this.stopped = this.alive && this.child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.stopped = false;
+    this.child.kill('SIGCONT');
   }
 
   /** SIGTERM, and SIGKILL when that does not end it in 5 seconds. */
@@ -96,6 +112,8 @@ export class ServerProcess {
     if (!this.alive) return;
     if (this.plan.relay === undefined) this.child.kill('SIGTERM');
     else this.child.stdin?.end();
+    // A frozen process takes the signal only when it runs again.
+    if (this.frozen) this.thaw();
     if (!(await this.endedWithin(STOP_TIMEOUT_MS))) await this.kill();
   }
 
@@ -110,6 +128,7 @@ export class ServerProcess {
   /** For the process's `exit` event, where nothing can be awaited any more. */
   abandon(): void {
     this.child.kill(this.plan.relay === undefined ? this.plan.signalOnExit : 'SIGTERM');
+    if (this.frozen) this.thaw();
   }
 
   private hear(line: string): void {
@@ -169,7 +188,8 @@ export class ServerProcess {
 
 /** An uncaught error or process.exit() in a test would otherwise leave orphans. */
 function surviveExit(server: ServerProcess): void {
-  if (living.size === 0) process.on('exit', abandonAll);
+  // Before the folders are removed: a living server would go on writing into them.
+  if (living.size === 0) process.prependListener('exit', abandonAll);
   living.add(server);
 }
 

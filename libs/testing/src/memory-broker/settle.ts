@@ -1,0 +1,148 @@
+import type { Delivery, SettleAnswer, Settlement, SettleRequest, WakeReason } from '@taskq/core';
+import { type DataNames, ensure } from './ensure.js';
+import { deliveryOf } from './fetch.js';
+import { LANE_LIST, type MemoryQueue } from './memory-queue.js';
+import { RELEASED } from './memory-stream.js';
+
+/** Applies outcomes of delivered tasks, then leases more (`settle.lua`); makes the queue's groups if one is missing. */
+export function settle(
+  queue: MemoryQueue,
+  now: number,
+  request: SettleRequest,
+  names: DataNames,
+): SettleAnswer {
+  const stale = applyOutcomes(queue, now, request);
+  let recreated = false;
+  const makeGroups = (): void => {
+    recreated = ensure(queue, now, names, true).made;
+  };
+  const deliveries = leaseMore(queue, now, request, makeGroups);
+  return { stale, deliveries, recreated };
+}
+
+/** Tasks that just end come first, then those that free a key, then the others; each kind in the order given. */
+function applyOutcomes(queue: MemoryQueue, now: number, request: SettleRequest): number[] {
+  const { outcomes } = request;
+  const stale: number[] = [];
+  const settlement = new Settling(queue, now, request);
+  for (const turn of [0, 1, 2]) {
+    let later = 0;
+    for (let position = 0; position < outcomes.length; position += 1) {
+      const outcome = outcomes[position]!;
+      const itsTurn = turnOf(outcome);
+      if (itsTurn > turn) later += 1;
+      else if (itsTurn === turn && !settlement.apply(outcome)) stale.push(position);
+    }
+    if (later === 0) break;
+  }
+  for (const why of settlement.woken) queue.nudge(why, now);
+  return stale;
+}
+
+function turnOf(outcome: Settlement): number {
+  if (outcome.kind !== 'remove') return 2;
+  return outcome.uniqueKey === undefined ? 0 : 1;
+}
+
+/** The outcomes of one call. */
+class Settling {
+  /** A task was kept that is due sooner than any other, or one was handed back. */
+  readonly woken = new Set<WakeReason>();
+
+  constructor(
+    private readonly queue: MemoryQueue,
+    private readonly now: number,
+    private readonly request: SettleRequest,
+  ) {}
+
+  /** Answers whether the outcome is valid: the consumer holds the task by this very delivery. */
+  apply(outcome: Settlement): boolean {
+    const { queue } = this;
+    const { lane, entryId, delivery } = outcome.lease;
+    const stream = queue.lanes[lane];
+    const entry = stream.heldBy(this.request.consumer, entryId);
+    if (entry?.deliveries !== delivery) return false;
+    switch (outcome.kind) {
+      case 'remove':
+        queue.index.delete(outcome.id);
+        queue.freeKey(outcome.uniqueKey, outcome.id, this.now);
+        break;
+      case 'schedule':
+        this.schedule(outcome);
+        break;
+      case 'dead-letter':
+        this.bury(outcome);
+        break;
+      case 'release':
+        this.woken.add('released');
+        stream.claim(entry, RELEASED, {
+          now: this.now,
+          deliveredAt: this.now - Math.trunc(this.request.leaseMs * 2),
+          deliveries: afterRelease(delivery, outcome.started),
+        });
+        return true;
+    }
+    stream.remove(entryId);
+    return true;
+  }
+
+  private schedule({ id, lease, delayMs, task, unique }: Settlement & { kind: 'schedule' }): void {
+    const { queue, now } = this;
+    const dueAt = now + delayMs;
+    if (queue.writeScheduled({ ...task, id, lane: lease.lane, dueAt })) this.woken.add('due');
+    if (unique === undefined) return;
+    const holder = queue.dedupe.get(unique.key, now);
+    if (holder !== undefined && (holder.id !== id || holder.fingerprint !== undefined)) return;
+    queue.dedupe.set(
+      unique.key,
+      { id, fingerprint: undefined },
+      now + Math.trunc(unique.ttlMs + delayMs),
+      now,
+    );
+  }
+
+  private bury(outcome: Settlement & { kind: 'dead-letter' }): void {
+    const { queue, now } = this;
+    const { id, lease, task, reason, detail, replayMeta, uniqueKey } = outcome;
+    const raw = outcome.raw === '' ? undefined : outcome.raw;
+    const body = { ...task, id, reason, detail, replayMeta, lane: lease.lane, diedAt: now, raw };
+    queue.index.set(id, `d${queue.dead.add(body, now).id}`);
+    queue.freeKey(uniqueKey, id, now);
+  }
+}
+
+/**
+ * The delivery count of a task that was handed back: in thousands how often that was after its handler had started,
+ * below that how often it was delivered since.
+ */
+function afterRelease(delivery: number, started: boolean): number {
+  return started ? (Math.floor(delivery / 1000) + 1) * 1000 : delivery - 1;
+}
+
+/** First each lane by its share; what a lane lacks is taken from the others, most urgent first. */
+function leaseMore(
+  queue: MemoryQueue,
+  now: number,
+  { consumer, want }: SettleRequest,
+  makeGroups: () => void,
+): readonly Delivery[] {
+  const taken: Delivery[][] = [[], [], []];
+  let left = want.total;
+  const take = (i: number, count: number): boolean => {
+    const lane = LANE_LIST[i]!;
+    const stream = queue.lanes[lane];
+    if (!stream.hasGroup) makeGroups();
+    const entries = stream.read(consumer, count, now);
+    for (const entry of entries) taken[i]!.push(deliveryOf(queue, lane, entry));
+    left -= entries.length;
+    return entries.length === count;
+  };
+  const more = LANE_LIST.map((lane, i) => {
+    const count = Math.min(want[lane], left);
+    return left > 0 && (count === 0 || take(i, count));
+  });
+  more.forEach((has, i) => {
+    if (has && left > 0) take(i, left);
+  });
+  return taken.flat();
+}
