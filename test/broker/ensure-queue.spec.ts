@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BrokerError } from '@taskq/core';
+import { RedisUnusableError } from '@taskq/core';
 import { QUEUE } from './support/keys.js';
 import { record } from './support/snapshot.js';
 import { idOf, lease } from './support/tasks.js';
@@ -13,13 +13,18 @@ async function groupOf(key: string): Promise<Record<string, string>[]> {
 }
 
 describe('ensureQueue', () => {
-  it('makes three lanes and the wake stream, each with its group at 0, and nothing else', async () => {
+  it('makes three lanes and the wake stream, each with its group at 0, names the data set, and nothing else', async () => {
     const { broker, keys, keyNames, redis } = world();
 
     expect(await broker.ensureQueue(QUEUE)).toBe(true);
 
     const streams = [keys.high, keys.normal, keys.low, keys.wake];
-    expect(await keyNames()).toEqual(streams.toSorted());
+    expect(await keyNames()).toEqual([...streams, keys.control].toSorted());
+    expect(await redis.hgetall(keys.control)).toEqual({
+      epoch: expect.stringMatching(/^[\w-]{12}$/),
+      run: /run_id:(\w+)/.exec(await redis.info('server'))![1],
+      era: '0',
+    });
     for (const key of streams) {
       expect(await redis.xlen(key)).toBe(0);
       expect(await groupOf(key)).toMatchObject([{ name: 'workers', 'last-delivered-id': '0-0' }]);
@@ -72,14 +77,15 @@ describe('ensureQueue', () => {
   });
 
   it('fails typed when a key holds something else, and leaves that alone', async () => {
-    const { broker, keys, redis } = world();
+    const { broker, keys, redis, keyNames } = world();
     await redis.set(keys.normal, 'mine');
 
-    await expect(broker.ensureQueue(QUEUE)).rejects.toSatisfy(
-      (error) => error instanceof BrokerError && error.reason === 'WRONGTYPE' && !error.retryable,
-    );
+    const refusal = broker.ensureQueue(QUEUE);
 
+    await expect(refusal).rejects.toBeInstanceOf(RedisUnusableError);
+    await expect(refusal).rejects.toThrow(`${keys.normal} holds a string, not a stream`);
     expect(await redis.get(keys.normal)).toBe('mine');
+    expect(await keyNames()).toEqual([keys.normal]);
   });
 
   it('keeps queues apart', async () => {
@@ -89,8 +95,8 @@ describe('ensureQueue', () => {
     await broker.ensureQueue('b');
 
     const names = await keyNames();
-    expect(names.filter((key) => key.startsWith(`${prefix}:{a}:`))).toHaveLength(4);
-    expect(names.filter((key) => key.startsWith(`${prefix}:{b}:`))).toHaveLength(4);
-    expect(names).toHaveLength(8);
+    expect(names.filter((key) => key.startsWith(`${prefix}:{a}:`))).toHaveLength(5);
+    expect(names.filter((key) => key.startsWith(`${prefix}:{b}:`))).toHaveLength(5);
+    expect(names).toHaveLength(10);
   });
 });

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { BrokerError, BrokerTimeoutError } from '@taskq/core';
+import { BrokerError, BrokerTimeoutError, RedisUnusableError } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
 import { QUEUE } from './support/keys.js';
 import {
@@ -36,7 +36,7 @@ async function failure(call: Promise<unknown>): Promise<BrokerError> {
   return error as BrokerError;
 }
 
-function holdsNothing(error: BrokerError): void {
+function holdsNothing(error: Error): void {
   const shown = [
     error.message,
     error.stack,
@@ -67,7 +67,6 @@ describe('an error of the broker names its reason and never shows a payload', ()
       () => broker.counts(QUEUE),
       () => broker.listDeadLetters(QUEUE, '', 1),
       () => broker.listScheduled(QUEUE, 0, 1),
-      () => broker.ensureQueue(QUEUE),
     ];
     for (const call of calls) {
       const error = await failure(call());
@@ -75,6 +74,24 @@ describe('an error of the broker names its reason and never shows a payload', ()
       expect(error.fix).toMatch(/prefix/);
       holdsNothing(error);
     }
+  });
+
+  it('keys that hold something else, all of them in one sentence, where a queue is to be made', async () => {
+    const { broker, redis, keys } = world();
+    await redis.del(keys.high);
+    for (const key of [keys.high, keys.scheduled, keys.dead]) await redis.set(key, CANARY);
+    const error = await broker.ensureQueue(QUEUE).catch((thrown: unknown) => thrown as RedisUnusableError);
+
+    expect(error).toBeInstanceOf(RedisUnusableError);
+    const { message, code, fix } = error as RedisUnusableError;
+    expect({ message, code }).toEqual({
+      message:
+        `queue "${QUEUE}" cannot be used: ${keys.high} holds a string, not a stream; ` +
+        `${keys.dead} holds a string, not a stream; ${keys.scheduled} holds a string, not a zset`,
+      code: 'TASKQ_REDIS_UNUSABLE',
+    });
+    expect(fix).toMatch(/prefix/);
+    holdsNothing(error as Error);
   });
 
   it('OOM', async () => {

@@ -122,6 +122,7 @@ describe('fetch', () => {
         lane: 'normal',
         entryId,
         delivery: 1,
+        era: 0,
         fields: ['type', 'mail.send', 'payload', '{}'],
       },
     ]);

@@ -6,6 +6,7 @@ import {
   deadLetterOf,
   type Delivery,
   enqueue,
+  groupOf,
   idOf,
   lease,
   newTask,
@@ -54,13 +55,13 @@ describe('when Redis is at maxmemory', () => {
 
   it('a group refused is accepted when sent again after there is room', async () => {
     const { broker, redis, keys } = world();
-    const group = { queue: QUEUE, channel: 'c', sequence: 1, maxReady: 0, tasks: [newTask()] };
+    const group = groupOf([newTask()], { channel: 'c' });
     await fillMemory();
     await expect(broker.enqueue(group)).rejects.toSatisfy(isOom);
     const length = await redis.xlen(keys.normal);
     await redis.config('SET', 'maxmemory', '0');
 
-    expect(await broker.enqueue(group)).toEqual([{ status: 'accepted' }]);
+    expect(await broker.enqueue(group)).toEqual({ answers: [{ status: 'accepted' }], lostAfter: undefined });
 
     expect(await redis.xlen(keys.normal)).toBe(length + 1);
   });

@@ -114,6 +114,7 @@ describe.each(OUTCOMES)('%s is refused and changes nothing', (_, outcome) => {
         lane: 'normal',
         entryId: entry![0],
         delivery: 1,
+        era: 0,
         fields: entry![1],
       }),
     ]);

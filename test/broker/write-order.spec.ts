@@ -194,7 +194,7 @@ describe('enqueue, when a key it must write holds something else', () => {
     await expect(broker.enqueue(group)).rejects.toSatisfy(isWrongType);
     await heal();
 
-    const answers = await broker.enqueue(group);
+    const { answers } = await broker.enqueue(group);
     const there = await whereabouts(keys);
     answers.forEach((answer, i) => {
       expect(['accepted', 'duplicate']).toContain(answer.status);

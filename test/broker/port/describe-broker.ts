@@ -1,9 +1,17 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Broker } from '@taskq/core';
 import { QUEUE } from '../support/keys.js';
-import { deliveryPromises } from './delivery-promises.js';
+import { consumerPromises } from './consumer-promises.js';
+import { deadLetterPromises } from './dead-letter-promises.js';
 import { enqueuePromises } from './enqueue-promises.js';
+import { fetchPromises } from './fetch-promises.js';
+import { groupPromises } from './group-promises.js';
+import { leasePromises } from './lease-promises.js';
+import { linkPromises } from './link-promises.js';
 import type { Port } from './port.js';
+import { promotePromises } from './promote-promises.js';
+import { reclaimPromises } from './reclaim-promises.js';
+import { releasePromises } from './release-promises.js';
 import { settlePromises } from './settle-promises.js';
 import { shelfPromises } from './shelf-promises.js';
 
@@ -32,9 +40,20 @@ export function describeBroker(name: string, makeSource: () => Promise<BrokerSou
       await source.close();
     });
 
-    enqueuePromises(() => port);
-    deliveryPromises(() => port);
-    settlePromises(() => port);
-    shelfPromises(() => port);
+    const promises = [
+      enqueuePromises,
+      groupPromises,
+      fetchPromises,
+      settlePromises,
+      releasePromises,
+      leasePromises,
+      reclaimPromises,
+      promotePromises,
+      consumerPromises,
+      deadLetterPromises,
+      shelfPromises,
+      linkPromises,
+    ];
+    for (const promise of promises) promise(() => port);
   });
 }

@@ -1,18 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { waitFor } from '@taskq/testing';
 import { QUEUE } from '../support/keys.js';
 import {
+  ALL_LANES,
   complete,
   deadLetterOf,
   enqueue,
-  field,
   idOf,
   lease,
   leaseOne,
   newTask,
   newTasks,
-  promoteRequest,
-  reclaimRequest,
   release,
   retry,
   settle,
@@ -40,12 +37,15 @@ export function settlePromises(port: () => Port): void {
       expect(states.map((place) => place?.state)).toEqual([undefined, 'scheduled', 'dead', 'ready']);
     });
 
-    it.each([
+    const outcomes = [
       ['complete', complete],
+      ['complete with a key', (...[delivery]: Parameters<typeof complete>) => complete(delivery, 'u')],
       ['retry', retry],
       ['dead letter', deadLetterOf],
       ['release', release],
-    ] as const)(
+    ] as const;
+
+    it.each(outcomes)(
       'refuses a %s of another owner, of another delivery and of a gone task',
       async (_, outcome) => {
         const { broker } = port();
@@ -53,6 +53,7 @@ export function settlePromises(port: () => Port): void {
 
         expect((await settle(broker, [outcome(delivery)], { consumer: 'w2' })).stale).toEqual([0]);
         expect((await settle(broker, [outcome({ ...delivery, delivery: 2 })])).stale).toEqual([0]);
+        expect((await settle(broker, [outcome({ ...delivery, lane: 'low' })])).stale).toEqual([0]);
         expect(await broker.find(QUEUE, idOf(delivery))).toMatchObject({ state: 'active', consumer: 'w1' });
 
         expect((await settle(broker, [complete(delivery)])).stale).toEqual([]);
@@ -61,118 +62,88 @@ export function settlePromises(port: () => Port): void {
       },
     );
 
+    it.each(outcomes)('applies a %s once, though it is named twice', async (_, outcome) => {
+      const { broker } = port();
+      const delivery = await leaseOne(broker);
+
+      expect((await settle(broker, [outcome(delivery), outcome(delivery)])).stale).toEqual([1]);
+
+      const { ready, active, scheduled, dead } = await broker.counts(QUEUE);
+      expect(ready.normal + active + scheduled + dead).toBeLessThanOrEqual(1);
+    });
+
     it('applies what is valid of a mixed group and names the rest by position', async () => {
       const { broker } = port();
-      await enqueue(broker, newTasks(4));
-      const [a, b, c, d] = await lease(broker, 4);
+      await enqueue(
+        broker,
+        ALL_LANES.flatMap((lane) => newTasks(2, { lane })),
+      );
+      const [a, b, c, d, e, f] = await lease(broker, 6);
 
       const { stale } = await settle(broker, [
+        retry({ ...f!, delivery: 5 }),
         complete({ ...a!, delivery: 5 }),
         complete(b!),
         retry({ ...c!, delivery: 5 }),
-        retry(d!),
+        deadLetterOf(d!),
+        complete(e!, 'u'),
       ]);
 
-      expect(new Set(stale)).toEqual(new Set([0, 2]));
-      expect(await broker.counts(QUEUE)).toMatchObject({ active: 2, scheduled: 1 });
+      expect(new Set(stale)).toEqual(new Set([0, 1, 3]));
+      expect(await broker.counts(QUEUE)).toMatchObject({ active: 3, scheduled: 0, dead: 1 });
     });
 
-    it('leases at most what is wanted, each lane by its share, lacks made up by the most urgent', async () => {
+    it('refuses everything of a queue that holds nothing', async () => {
       const { broker } = port();
-      await enqueue(broker, [
-        ...newTasks(2, { lane: 'high' }),
-        ...newTasks(20),
-        ...newTasks(20, { lane: 'low' }),
-      ]);
+      const delivery = await leaseOne(broker);
 
-      const { deliveries } = await settle(broker, [], { want: { total: 10, high: 6, normal: 3, low: 1 } });
+      const nowhere = [complete(delivery), retry(delivery), release(delivery)];
+      const answer = await settle(broker, nowhere, { queue: 'nowhere' });
 
-      const lanes = deliveries.map((delivery) => delivery.lane);
-      expect([
-        lanes.filter((lane) => lane === 'high').length,
-        lanes.filter((lane) => lane === 'normal').length,
-        lanes.filter((lane) => lane === 'low').length,
-      ]).toEqual([2, 7, 1]);
-    });
-
-    it('a task handed back goes to anyone at once; its count shows whether it was started', async () => {
-      const { broker, peer } = port();
-      await enqueue(broker, newTasks(2));
-      const [started, untouched] = await lease(broker, 2);
-      await settle(broker, [release(started!, true), release(untouched!, false)]);
-
-      const { deliveries } = await peer.reclaim(reclaimRequest({ releasedOnly: true }));
-
-      expect(deliveries.map((d) => [d.entryId, d.delivery])).toEqual([
-        [started!.entryId, 1001],
-        [untouched!.entryId, 1],
-      ]);
+      expect(new Set(answer.stale)).toEqual(new Set([0, 1, 2]));
+      expect(answer.recreated).toBe(false);
     });
   });
 
-  describe('a retried task', () => {
-    it('waits its time, then comes with its next attempt on the lane it had', async () => {
-      const { broker, peer } = port();
-      const delivery = await leaseOne(broker, { lane: 'high', payload: '"a\\nb"\n' });
-      await settle(broker, [retry(delivery, { delayMs: 60 })]);
-      expect(await lease(broker, 1)).toEqual([]);
-      expect(await broker.listScheduled(QUEUE, 0, 10)).toMatchObject([
-        { id: idOf(delivery), attempt: 2, lane: 'high', payload: '"a\\nb"\n', meta: '{"starts":1}' },
-      ]);
-
-      await waitFor(async () => (await peer.promote(promoteRequest())).promoted > 0, { what: 'its time' });
-
-      const [again] = await lease(broker, 1);
-      expect(again).toMatchObject({ lane: 'high', delivery: 1 });
-      expect(field(again!, 'attempt')).toBe('2');
-      expect(field(again!, 'payload')).toBe('"a\\nb"\n');
-      expect(field(again!, 'enqueuedAt')).toBe(field(delivery, 'enqueuedAt'));
-    });
-  });
-
-  describe('promote', () => {
-    it('moves what is due in the order of time and says when the next is', async () => {
+  describe('settle that also fetches', () => {
+    it('ends and leases in one step', async () => {
       const { broker } = port();
-      const now = broker.now();
-      const tasks = [30, 10, 20].map((ms) => newTask({ due: { afterMs: ms } }));
-      const later = newTask({ due: { at: now + 600_000 } });
-      await enqueue(broker, [...tasks, later]);
-      const found: string[] = [];
-      await waitFor(
-        async () => {
-          await broker.promote(promoteRequest());
-          found.push(...(await lease(broker, 5)).map(idOf));
-          return found.length === 3;
-        },
-        { what: 'three tasks' },
-      );
+      const delivery = await leaseOne(broker);
+      const next = newTask();
+      await enqueue(broker, [next]);
 
-      expect(found).toEqual([tasks[1]!.id, tasks[2]!.id, tasks[0]!.id]);
-      const { nextInMs } = await broker.promote(promoteRequest());
-      expect(nextInMs).toBeGreaterThan(500_000);
-      expect(nextInMs).toBeLessThanOrEqual(600_000);
+      const answer = await settle(broker, [complete(delivery)], { want: 1 });
+
+      expect(answer).toMatchObject({ stale: [], recreated: false });
+      expect(answer.deliveries).toMatchObject([{ queue: QUEUE, lane: 'normal', delivery: 1 }]);
+      expect(answer.deliveries.map(idOf)).toEqual([next.id]);
+      expect(await broker.find(QUEUE, next.id)).toMatchObject({ state: 'active', consumer: 'w1' });
     });
 
-    it('is the duty of one consumer, until another takes it over or it stops calling', async () => {
-      const { broker, peer } = port();
-      expect(await broker.promote(promoteRequest({ consumer: 'w1' }))).toMatchObject({ onDuty: true });
-      expect(await peer.promote(promoteRequest({ consumer: 'w2' }))).toMatchObject({ onDuty: false });
-      expect(
-        await peer.promote(promoteRequest({ consumer: 'w2', takeOver: true, dutyMs: 30 })),
-      ).toMatchObject({ onDuty: true });
-      expect(await broker.promote(promoteRequest({ consumer: 'w1', dutyMs: 30 }))).toMatchObject({
-        onDuty: false,
-      });
-
-      const answer = await waitFor(
-        async () => {
-          const found = await broker.promote(promoteRequest({ consumer: 'w1' }));
-          return found.onDuty ? found : undefined;
-        },
-        { what: 'the duty to be free' },
+    it.each([
+      [{ high: 20, normal: 20, low: 20 }, { total: 10, high: 6, normal: 3, low: 1 }, [6, 3, 1]],
+      [{ high: 2, normal: 20, low: 20 }, { total: 10, high: 6, normal: 3, low: 1 }, [2, 7, 1]],
+      [{ high: 20, normal: 0, low: 20 }, { total: 10, high: 6, normal: 3, low: 1 }, [9, 0, 1]],
+      [{ high: 20, normal: 20, low: 0 }, { total: 10, high: 6, normal: 3, low: 1 }, [7, 3, 0]],
+      [{ high: 0, normal: 0, low: 20 }, { total: 10, high: 6, normal: 3, low: 1 }, [0, 0, 10]],
+      [{ high: 1, normal: 2, low: 3 }, { total: 10, high: 6, normal: 3, low: 1 }, [1, 2, 3]],
+      [{ high: 20, normal: 20, low: 20 }, { total: 7, high: 0, normal: 0, low: 0 }, [7, 0, 0]],
+      [{ high: 20, normal: 20, low: 20 }, { total: 7, high: 7, normal: 7, low: 7 }, [7, 0, 0]],
+      [{ high: 20, normal: 20, low: 20 }, { total: 5, high: 0, normal: 0, low: 2 }, [3, 0, 2]],
+      [{ high: 20, normal: 20, low: 20 }, { total: 0, high: 3, normal: 3, low: 3 }, [0, 0, 0]],
+      [{ high: 0, normal: 0, low: 0 }, { total: 10, high: 6, normal: 3, low: 1 }, [0, 0, 0]],
+    ])('of %o, wanting %o, leases %o', async (ready, want, taken) => {
+      const { broker } = port();
+      await enqueue(
+        broker,
+        ALL_LANES.flatMap((lane) => newTasks(ready[lane], { lane })),
       );
 
-      expect(answer).toEqual({ onDuty: true, promoted: 0, nextInMs: undefined });
+      const { deliveries } = await settle(broker, [], { want });
+
+      const count = ALL_LANES.map((lane) => deliveries.filter((each) => each.lane === lane).length);
+      expect(count).toEqual(taken);
+      expect((await broker.counts(QUEUE)).active).toBe(deliveries.length);
     });
   });
 }

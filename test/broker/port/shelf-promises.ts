@@ -1,103 +1,164 @@
 import { describe, expect, it } from 'vitest';
+import { waitFor } from '@taskq/testing';
 import { QUEUE } from '../support/keys.js';
 import {
+  complete,
   deadLetterOf,
   enqueue,
-  field,
   idOf,
   lease,
   leaseOne,
   newTask,
   newTasks,
+  promoteRequest,
+  reclaimRequest,
+  release,
+  retry,
   settle,
 } from '../support/tasks.js';
 import type { Port } from './port.js';
 
-/** What is kept of tasks that do not run: dead letters, scheduled ones, and where each is. */
+/** What is told of tasks: where each is, how many there are. */
 export function shelfPromises(port: () => Port): void {
-  describe('dead letters', () => {
-    it('are kept with their provenance, oldest first, page by page', async () => {
+  const find = (id: string) => port().peer.find(QUEUE, id);
+
+  describe('find', () => {
+    it('knows a task in every state', async () => {
       const { broker } = port();
-      await enqueue(broker, newTasks(5, { lane: 'low' }));
-      const deliveries = await lease(broker, 5);
-      await settle(
-        broker,
-        deliveries.map((delivery) => deadLetterOf(delivery)),
-      );
+      const task = newTask({ lane: 'low', payload: '{"a":1}', meta: '{"starts":0}' });
+      const { id } = task;
+      await enqueue(broker, [task]);
+      expect(await find(id)).toMatchObject({ state: 'ready', lane: 'low', entryId: expect.any(String) });
 
-      const first = await broker.listDeadLetters(QUEUE, '', 3);
-      const rest = await broker.listDeadLetters(QUEUE, first.at(-1)!.entryId, 3);
+      const [first] = await lease(broker, 1);
+      const { entryId, fields } = first!;
+      const active = { state: 'active', lane: 'low', entryId, fields };
+      const idleMs = expect.toSatisfy((ms: number) => ms >= 0 && ms < 10_000) as number;
+      expect(await find(id)).toEqual({ ...active, consumer: 'w1', delivery: 1, idleMs });
 
-      expect([...first, ...rest].map((letter) => letter.id)).toEqual(deliveries.map(idOf));
-      expect(first[0]).toEqual({
-        entryId: expect.any(String),
-        id: idOf(deliveries[0]!),
-        type: 'mail.send',
-        payload: '{"n":1}',
-        queue: QUEUE,
-        lane: 'low',
-        reason: 'attempts-exhausted',
-        detail: 'attempt 3 of 3 failed',
-        attempt: 3,
-        enqueuedAt: Number(field(deliveries[0]!, 'enqueuedAt')),
-        diedAt: expect.any(Number),
-        meta: '{"starts":3}',
-        raw: undefined,
+      await settle(broker, [release(first!)]);
+      expect(await find(id)).toEqual({ state: 'ready', lane: 'low', entryId, fields });
+      const [second] = (await broker.reclaim(reclaimRequest({ releasedOnly: true }))).deliveries;
+      expect(await find(id)).toMatchObject({ ...active, consumer: 'w2', delivery: 1 });
+
+      await settle(broker, [retry(second!, { delayMs: 0 })], { consumer: 'w2' });
+      expect(await find(id)).toMatchObject({
+        state: 'scheduled',
+        task: { id, lane: 'low', attempt: 2, payload: '{"a":1}', meta: '{"starts":1}' },
       });
+
+      await broker.promote(promoteRequest());
+      expect(await find(id)).toMatchObject({ state: 'ready', lane: 'low' });
+      const [third] = await lease(broker, 1);
+      await settle(broker, [deadLetterOf(third!)]);
+      const [letter] = await broker.listDeadLetters(QUEUE, '', 1);
+      expect(await find(id)).toEqual({ state: 'dead', letter });
+
+      await broker.replay(QUEUE, [letter!]);
+      expect(await find(id)).toMatchObject({ state: 'ready', lane: 'low' });
+      const [fourth] = await lease(broker, 1);
+      await settle(broker, [complete(fourth!)]);
+      expect(await find(id)).toBeUndefined();
     });
 
-    it('are replayed on their lane with the attempt reset, once', async () => {
+    it('knows ids of every form, and none that it was not given', async () => {
       const { broker } = port();
-      const delivery = await leaseOne(broker, { lane: 'high' });
-      await settle(broker, [deadLetterOf(delivery)]);
-      const letters = await broker.listDeadLetters(QUEUE, '', 10);
-
-      expect(await broker.replay(QUEUE, [...letters, { entryId: '1-1', id: 'nobody' }])).toBe(1);
-      expect(await broker.replay(QUEUE, letters)).toBe(0);
-
-      const [again, ...others] = await lease(broker, 5);
-      expect(others).toEqual([]);
-      expect(again).toMatchObject({ lane: 'high', delivery: 1 });
-      expect(idOf(again!)).toBe(idOf(delivery));
-      expect(field(again!, 'attempt')).toBe('1');
-      expect(field(again!, 'meta')).toBe('{"replays":1}');
-      expect(await broker.listDeadLetters(QUEUE, '', 10)).toEqual([]);
-    });
-
-    it('are deleted for good, but never the task of one that was replayed', async () => {
-      const { broker } = port();
-      await enqueue(broker, newTasks(2));
-      const deliveries = await lease(broker, 2);
-      await settle(
+      const ids = ['mine', 'x', '1700000000000-0', 'abcdefghijkl.1', 'abcdefghijkl.01', 'abcdefghijkl.2s'];
+      await enqueue(
         broker,
-        deliveries.map((delivery) => deadLetterOf(delivery)),
+        ids.map((id) => newTask({ id, ownId: true })),
       );
-      const letters = await broker.listDeadLetters(QUEUE, '', 10);
-      await broker.replay(QUEUE, [letters[0]!]);
 
-      expect(await broker.deleteDeadLetters(QUEUE, letters)).toBe(1);
+      const found = await Promise.all(ids.map(async (id) => idOf((await find(id)) as never)));
 
-      expect(await broker.find(QUEUE, letters[0]!.id)).toMatchObject({ state: 'ready' });
-      expect(await broker.find(QUEUE, letters[1]!.id)).toBeUndefined();
-      expect((await broker.counts(QUEUE)).dead).toBe(0);
+      expect(found).toEqual(ids);
+      expect(await find('nobody')).toBeUndefined();
+      expect(await broker.find('other', ids[0]!)).toBeUndefined();
     });
   });
 
-  describe('find and counts', () => {
-    it('tell where a task is, and nothing of ids and queues they do not know', async () => {
+  describe('listScheduled', () => {
+    it('answers soonest first, by offset, a hundred at most', async () => {
       const { broker } = port();
-      const [ready, scheduled] = [newTask(), newTask({ due: { afterMs: 60_000 }, lane: 'low' })];
-      await enqueue(broker, [ready, scheduled]);
+      const tasks = [3, 1, 2].map((n) => newTask({ due: { afterMs: n * 60_000 } }));
+      await enqueue(broker, tasks);
+      const list = async (offset: number, limit: number) =>
+        (await broker.listScheduled(QUEUE, offset, limit)).map((task) => task.id);
 
-      expect(await broker.find(QUEUE, ready.id)).toMatchObject({ state: 'ready', lane: 'normal' });
-      expect(await broker.find(QUEUE, scheduled.id)).toMatchObject({
-        state: 'scheduled',
-        task: { id: scheduled.id, lane: 'low', attempt: 1, payload: scheduled.payload },
+      expect(await list(0, 2)).toEqual([tasks[1]!.id, tasks[2]!.id]);
+      expect(await list(2, 2)).toEqual([tasks[0]!.id]);
+      expect(await list(3, 2)).toEqual([]);
+      expect(await broker.listScheduled('nowhere', 0, 2)).toEqual([]);
+
+      await enqueue(broker, newTasks(120, { due: { afterMs: 600_000 } }));
+      expect(await list(0, 1_000)).toHaveLength(100);
+      expect(await list(100, 1_000)).toHaveLength(23);
+    });
+
+    it('orders tasks of the same time by id', async () => {
+      const { broker } = port();
+      const at = broker.now() + 60_000;
+      const ids = ['b', 'a', 'C', 'a0'];
+      await enqueue(
+        broker,
+        ids.map((id) => newTask({ id, due: { at } })),
+      );
+
+      const listed = await broker.listScheduled(QUEUE, 0, 10);
+      expect(listed.map((task) => [task.id, task.dueAt])).toEqual(ids.toSorted().map((id) => [id, at]));
+    });
+
+    it('knows one task per id: who is kept again waits for its new time', async () => {
+      const { broker } = port();
+      const wait = (afterMs: number) => enqueue(broker, [newTask({ id: 'mine', due: { afterMs } })]);
+      await wait(600_000);
+      await wait(60_000);
+
+      const listed = await broker.listScheduled(QUEUE, 0, 10);
+      expect(listed).toHaveLength(1);
+      expect(listed[0]!.dueAt - broker.now()).toBeLessThan(120_000);
+    });
+  });
+
+  describe('counts', () => {
+    it('tell how many tasks are in which state, lane by lane', async () => {
+      const { broker, peer } = port();
+      await enqueue(broker, [
+        ...newTasks(3, { lane: 'high' }),
+        ...newTasks(4),
+        ...newTasks(2, { lane: 'low' }),
+        ...newTasks(2, { due: { afterMs: 60_000 } }),
+      ]);
+      const [a, b, c] = await lease(peer, 5);
+      await settle(peer, [deadLetterOf(a!), release(b!), retry(c!)]);
+
+      expect(await broker.counts(QUEUE)).toEqual({
+        ready: { high: 1, normal: 2, low: 2 },
+        active: 2,
+        scheduled: 3,
+        dead: 1,
+        consumers: 1,
+        oldestReadyMs: expect.any(Number),
       });
-      expect(await broker.find(QUEUE, 'nobody')).toBeUndefined();
-      expect(await broker.find('other', ready.id)).toBeUndefined();
-      expect((await broker.counts(QUEUE)).oldestReadyMs).toBeGreaterThanOrEqual(0);
-      expect(await broker.counts('other')).toEqual({
+    });
+
+    it('tell the age of the oldest ready task, also when that was handed back', async () => {
+      const { broker } = port();
+      const age = async (): Promise<number | undefined> => (await broker.counts(QUEUE)).oldestReadyMs;
+      expect(await age()).toBeUndefined();
+      const delivery = await leaseOne(broker);
+      expect(await age()).toBeUndefined();
+      await waitFor(() => broker.now() > enqueuedAt(delivery) + 40, { what: 'some time' });
+
+      await enqueue(broker, [newTask({ lane: 'low' })]);
+      expect(await age()).toBeLessThan(40);
+      await settle(broker, [release(delivery)]);
+
+      expect(await age()).toBeGreaterThanOrEqual(40);
+    });
+
+    it('of a queue that nobody made are nothing', async () => {
+      expect(await port().broker.counts('nowhere')).toEqual({
         ready: { high: 0, normal: 0, low: 0 },
         active: 0,
         scheduled: 0,
@@ -106,29 +167,9 @@ export function shelfPromises(port: () => Port): void {
         oldestReadyMs: undefined,
       });
     });
-
-    it('list scheduled tasks soonest first, by offset', async () => {
-      const { broker } = port();
-      const tasks = [3, 1, 2].map((n) => newTask({ due: { afterMs: n * 60_000 } }));
-      await enqueue(broker, tasks);
-
-      expect((await broker.listScheduled(QUEUE, 0, 2)).map((task) => task.id)).toEqual([
-        tasks[1]!.id,
-        tasks[2]!.id,
-      ]);
-      expect((await broker.listScheduled(QUEUE, 2, 2)).map((task) => task.id)).toEqual([tasks[0]!.id]);
-    });
   });
+}
 
-  describe('the link', () => {
-    it('answers a ping, and nothing once it is closed', async () => {
-      const { broker } = port();
-      expect(await broker.ping()).toBeGreaterThanOrEqual(0);
-
-      await broker.close();
-      await broker.close();
-
-      await expect(broker.ping()).rejects.toThrow(/./);
-    });
-  });
+function enqueuedAt({ fields }: { readonly fields: readonly string[] }): number {
+  return Number(fields[fields.indexOf('enqueuedAt') + 1]);
 }

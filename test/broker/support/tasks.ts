@@ -5,7 +5,7 @@ import { record } from './snapshot.js';
 
 export type EnqueueGroup = Parameters<Broker['enqueue']>[0];
 export type NewTask = EnqueueGroup['tasks'][number];
-export type EnqueueAnswer = Awaited<ReturnType<Broker['enqueue']>>[number];
+export type EnqueueAnswer = Awaited<ReturnType<Broker['enqueue']>>['answers'][number];
 export type Delivery = Awaited<ReturnType<Broker['fetch']>>['deliveries'][number];
 export type SettleRequest = Parameters<Broker['settle']>[0];
 export type SettleAnswer = Awaited<ReturnType<Broker['settle']>>;
@@ -36,16 +36,25 @@ export function newTasks(count: number, over: Partial<NewTask> = {}): NewTask[] 
 /** A group of a channel of its own, so that it is never taken for another one sent again. */
 export function groupOf(tasks: readonly NewTask[], over: Partial<EnqueueGroup> = {}): EnqueueGroup {
   const channel = randomBytes(6).toString('hex');
-  return { queue: QUEUE, channel, sequence: 1, maxReady: 0, tasks, ...over };
+  return {
+    queue: QUEUE,
+    channel,
+    sequence: 1,
+    after: 0,
+    maxReady: 0,
+    durability: 'accepted',
+    tasks,
+    ...over,
+  };
 }
 
 /** Enqueues tasks as one group. */
-export function enqueue(
+export async function enqueue(
   broker: Broker,
   tasks: readonly NewTask[],
   over: Partial<EnqueueGroup> = {},
 ): Promise<readonly EnqueueAnswer[]> {
-  return broker.enqueue(groupOf(tasks, over));
+  return (await broker.enqueue(groupOf(tasks, over))).answers;
 }
 
 /** Applies outcomes, and leases `want` entries in the order of the lanes. */

@@ -1,0 +1,287 @@
+import {
+  type Broker,
+  BrokerError,
+  type DeadLetterRef,
+  type Delivery,
+  type FetchAnswer,
+  LANES,
+  type ReclaimCursor,
+} from '@taskq/core';
+import { type Call, TIMES } from './calls.js';
+import { Names, seconds } from './names.js';
+import { SentGroups } from './sent-groups.js';
+import { settlementOf } from './settlements.js';
+import { plainView } from './views.js';
+import type { World } from './world.js';
+
+/** Deliveries, letters and groups that a call may still be about. */
+const HISTORY = 30;
+
+interface Seen {
+  readonly delivery: Delivery;
+  readonly consumer: string;
+}
+
+/** Does calls on one implementation, and says what came of each in words that both have. */
+export class Side {
+  private readonly names = new Names();
+  private readonly groups: SentGroups;
+  private deliveries: Seen[] = [];
+  /**
+   * Entries of all lanes. One lane's may have the id of another lane's, which `reclaim` takes for the same: so a
+   * consumer names all or nothing.
+   */
+  private readonly everGiven = new Set<string>();
+  private letters: DeadLetterRef[] = [];
+  private woken: string[] = [];
+  private cursor: ReclaimCursor | undefined;
+  private waiting:
+    { readonly consumer: string; readonly broker: Broker; readonly ended: Promise<unknown> } | undefined;
+  private answered: unknown;
+
+  constructor(
+    readonly world: World,
+    private readonly queue: string,
+  ) {
+    this.groups = new SentGroups(queue);
+  }
+
+  /** What a call answers; an error by its reason. */
+  async perform(call: Call): Promise<unknown> {
+    try {
+      return await this.answer(call, this.world.brokers[call.broker]!);
+    } catch (error) {
+      if (error instanceof BrokerError) return `refused: ${reasonOf(error)}`;
+      throw error;
+    }
+  }
+
+  /** Whether the fetch that waits has ended, as far as one can know without waiting. */
+  get hasAnswer(): boolean {
+    return this.answered !== undefined;
+  }
+
+  /** What the fetch that waited answered, once it has; nothing when none waits. */
+  async waited(): Promise<unknown> {
+    const { waiting } = this;
+    if (waiting === undefined) return undefined;
+    await waiting.ended;
+    const { answered } = this;
+    this.waiting = undefined;
+    this.answered = undefined;
+    if (typeof answered === 'string') return answered;
+    // One Redis answers all that has come, another only what came to the first of the streams: so fetch the rest.
+    const { consumer, broker } = waiting;
+    const rest = await this.fetchNow(broker, consumer, 100).catch(() => NOTHING);
+    const { deliveries, woken } = answered as FetchAnswer;
+    return this.fetched(consumer, {
+      deliveries: LANES.flatMap((lane) =>
+        [...deliveries, ...rest.deliveries].filter((delivery) => delivery.lane === lane),
+      ),
+      woken: [...woken, ...rest.woken],
+    });
+  }
+
+  /** Everything that is kept. */
+  async view(): Promise<unknown> {
+    return plainView(await this.world.view(), this.names);
+  }
+
+  async close(): Promise<void> {
+    if (this.waiting) {
+      while (!this.hasAnswer) await this.waiting.broker.interruptFetch('waits');
+      await this.waiting.ended;
+    }
+    await this.world.close();
+  }
+
+  private async answer(call: Call, broker: Broker): Promise<unknown> {
+    const { queue, names } = this;
+    const { consumer } = call;
+    switch (call.verb) {
+      case 'enqueue':
+        return broker.enqueue(this.groups.next(call, this.world.now()));
+      case 'repeat':
+        return broker.enqueue(this.groups.again(call, this.world.now()));
+      case 'resolve':
+        return broker.resolveGroup(this.groups.again(call, this.world.now()));
+      case 'fetch':
+        return this.fetched(consumer, await this.fetchNow(broker, consumer, call.count));
+      case 'wait':
+        return this.wait(broker, consumer);
+      case 'interrupt':
+        await this.waiting?.broker.interruptFetch('waits');
+        return undefined;
+      case 'settle':
+        return this.settle(call, broker);
+      case 'extend': {
+        const leases = call.picks.flatMap((pick) => {
+          const seen = this.pick(pick);
+          return seen ? { ...seen, delivery: seen.delivery + (call.wrong ? 1 : 0) } : [];
+        });
+        const lost = await broker.extend(queue, consumer, leases);
+        return lost.map((lease) => leases.indexOf(lease as Delivery));
+      }
+      case 'promote': {
+        const wakeEntryId = call.acknowledge ? this.woken.shift() : undefined;
+        const { takeOver } = call;
+        const { nextInMs, ...rest } = await broker.promote({
+          queue,
+          consumer,
+          takeOver,
+          dutyMs: TIMES.duty,
+          ...(wakeEntryId !== undefined && { wakeEntryId }),
+        });
+        return { ...rest, nextIn: seconds(nextInMs) };
+      }
+      case 'reclaim':
+        return this.reclaim(call, broker);
+      case 'removeConsumer':
+        return broker.removeConsumer(queue, consumer);
+      case 'counts': {
+        const { ready, active, scheduled, dead, oldestReadyMs } = await broker.counts(queue);
+        return { ready, active, scheduled, dead, oldestReady: oldestReadyMs !== undefined };
+      }
+      case 'listConsumers': {
+        // Since Redis 7.2 those are there, too, that only waited.
+        const consumers = (await broker.listConsumers(queue)).filter(({ pending }) => pending > 0);
+        return Object.fromEntries(consumers.map(({ name, pending }) => [name, pending]));
+      }
+      case 'ensureQueue':
+        return this.told(await broker.ensureQueue(queue));
+      case 'find':
+        return names.place(await broker.find(queue, call.id), this.world.now());
+      case 'listDeadLetters': {
+        const after = call.after === 0 ? '' : (this.letters.at(-call.after)?.entryId ?? '');
+        const letters = await broker.listDeadLetters(queue, after, call.limit);
+        this.letters = lastOf([...this.letters, ...letters]);
+        return letters.map((letter) => names.letter(letter));
+      }
+      case 'listScheduled': {
+        const tasks = await broker.listScheduled(queue, call.offset, call.limit);
+        return tasks.map((each) => names.scheduled(each, this.world.now()));
+      }
+      case 'replay':
+      case 'deleteDeadLetters': {
+        const { letters } = this;
+        const refs = call.picks.flatMap((pick) => letters[pick % letters.length] ?? []);
+        return call.verb === 'replay' ? broker.replay(queue, refs) : broker.deleteDeadLetters(queue, refs);
+      }
+      case 'passTime':
+        this.groups.passed(call.ms);
+        return this.world.passTime(call.ms);
+      case 'addEntry':
+        return this.world.addEntry(call.lane, {
+          no: 'task',
+          n: String(call.n),
+          enqueuedAt: call.n % 2 ? 'odd' : '17',
+        });
+      case 'dropGroup':
+        return this.world.dropGroup();
+      case 'flush':
+        this.names.forgetEras();
+        return this.world.flush();
+    }
+  }
+
+  private async fetchNow(broker: Broker, consumer: string, count: number): Promise<FetchAnswer> {
+    const answer = broker.fetch({ consumer, blockMs: 1, count, queues: [this.queue] });
+    answer.catch(() => undefined);
+    await this.world.passBlock();
+    return answer;
+  }
+
+  private async wait(broker: Broker, consumer: string): Promise<void> {
+    if (this.waiting) return;
+    const fetch = broker.fetch({ consumer, part: 'waits', blockMs: 1e9, count: 100, queues: [this.queue] });
+    const ended = fetch.then(
+      (answer) => (this.answered = answer),
+      (error: unknown) => (this.answered = `refused: ${reasonOf(error as BrokerError)}`),
+    );
+    this.waiting = { consumer, broker, ended };
+    await Promise.race([ended, this.world.untilWaiting()]);
+  }
+
+  private fetched(consumer: string, { deliveries, woken }: FetchAnswer): unknown {
+    return {
+      deliveries: this.delivered(consumer, deliveries),
+      woken: woken.map(({ entryId, why }) => {
+        this.woken.push(entryId);
+        return [this.names.entry('wake', entryId), why];
+      }),
+    };
+  }
+
+  private async settle(call: Call & { verb: 'settle' }, broker: Broker): Promise<unknown> {
+    const [total, high, normal, low] = call.want;
+    const { consumer } = call;
+    const answer = await broker.settle({
+      queue: this.queue,
+      consumer,
+      outcomes: call.outcomes.flatMap((outcome) => {
+        const found = this.pick(outcome.pick, outcome.anyHolder ? undefined : consumer);
+        return found ? settlementOf(found, outcome) : [];
+      }),
+      want: { total, high, normal, low },
+      leaseMs: TIMES.lease[1],
+    });
+    return {
+      stale: answer.stale.toSorted((a, b) => a - b),
+      deliveries: this.delivered(consumer, answer.deliveries),
+      recreated: await this.told(answer.recreated),
+    };
+  }
+
+  /** Groups were made: all processes hear of it, or one of them might lease entries and not dare to answer them. */
+  private async told(made: boolean): Promise<boolean> {
+    if (made) for (const broker of this.world.brokers) await broker.ensureQueue(this.queue);
+    return made;
+  }
+
+  private async reclaim(call: Call & { verb: 'reclaim' }, broker: Broker): Promise<unknown> {
+    const { verb: _, broker: __, consumer, goOn, acknowledge, holds, ...request } = call;
+    const wakeEntryId = acknowledge ? this.woken.shift() : undefined;
+    const { deliveries, cursor, left } = await broker.reclaim({
+      queue: this.queue,
+      consumer,
+      ...request,
+      held: holds ? [...this.everGiven] : [],
+      ...(goOn && this.cursorOr(call) && { cursor: this.cursorOr(call)! }),
+      ...(wakeEntryId !== undefined && { wakeEntryId }),
+    });
+    this.cursor = cursor;
+    return {
+      deliveries: this.delivered(consumer, deliveries),
+      cursor: cursor && [cursor.lane, cursor.after === '' ? '' : this.names.entry(cursor.lane, cursor.after)],
+      left,
+    };
+  }
+
+  /** Where the last sweep ended, or behind some entry: a sweep may go on from anywhere. */
+  private cursorOr(call: Call & { verb: 'reclaim' }): ReclaimCursor | undefined {
+    const some = this.pick(call.limit);
+    return this.cursor ?? (some && { lane: some.lane, after: some.entryId });
+  }
+
+  private delivered(consumer: string, deliveries: readonly Delivery[]): readonly object[] {
+    this.deliveries = lastOf([...this.deliveries, ...deliveries.map((delivery) => ({ delivery, consumer }))]);
+    for (const { entryId } of deliveries) this.everGiven.add(entryId);
+    return deliveries.map((delivery) => this.names.delivery(delivery));
+  }
+
+  private pick(pick: number, consumer?: string): Delivery | undefined {
+    const seen = this.deliveries.filter((each) => consumer === undefined || each.consumer === consumer);
+    return seen[pick % seen.length]?.delivery;
+  }
+}
+
+const NOTHING: FetchAnswer = { deliveries: [], woken: [] };
+
+/** What is gone is told in one of two ways, depending on when. */
+function reasonOf(error: BrokerError): string {
+  return error.reason === 'UNBLOCKED' ? 'NOGROUP' : error.reason;
+}
+
+function lastOf<T>(all: readonly T[]): T[] {
+  return all.slice(-HISTORY);
+}
