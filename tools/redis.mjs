@@ -65,7 +65,7 @@ function keepRunning(server) {
     console.log('Stopped; its data is saved.');
     process.exit(0);
   };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop());
   // The server's process is all that keeps this one alive: when nothing is left to wait for, it has ended by itself.
   process.on('beforeExit', () => {
     if (stopping) return;
