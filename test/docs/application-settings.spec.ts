@@ -3,10 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { ConfigurationError, HandlerRegistry, TaskQueue } from '@taskq/core';
+import { ConfigurationError, TaskQueue } from '@taskq/core';
 import { TaskHandler, TaskQueueModule } from '@taskq/nestjs';
-import { waitFor } from '@taskq/testing';
-import { Redis } from 'ioredis';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadSampleConfig } from '../../apps/sample/src/config/sample-config.js';
 import {
@@ -27,7 +25,7 @@ import {
   treeOf,
 } from './documented-options.js';
 import { code, codeBlocks, codes, tables } from './markdown.js';
-import { shellWords, useRedis } from './redis.js';
+import { useRedis } from './redis.js';
 import { interfaceMembers } from './source.js';
 
 describe('options of the module', () => {
@@ -111,36 +109,6 @@ describe('options of the module', () => {
     await boot({ imports: [TaskQueueModule.forRoot(options), Feature] });
 
     expect(queues['all']).toMatchObject({ orders: { concurrency: 3, maxReady: 5 } });
-  });
-
-  it('a user with the rights of the document can enqueue, run, retry and look', async () => {
-    const line = codeBlocks(DOCUMENT).find(({ code: text }) => text.includes('ACL SETUSER'))!.code;
-    const [, command = '', ...rules] = shellWords(line.replaceAll('\\\n', ' '));
-    const allowed = rules.map((rule) => rule.replace('~taskq:*', `~${redis.prefix}:*`));
-    await redis.raw.call(command, ...allowed);
-    const login = { url: redis.server.url, username: 'taskq', password: 'secret' };
-    const engine = await TaskQueue.open({ redis: login, prefix: redis.prefix }, { random: () => 0 });
-    const registry = new HandlerRegistry();
-    let runs = 0;
-    const run = (): void => {
-      runs += 1;
-      if (runs === 1) throw new Error('once');
-    };
-    registry.add({ type: 't', run, where: 'docs', options: { backoff: { base: 1 } } });
-    const worker = engine.createWorker(registry);
-    try {
-      await worker.start();
-      await engine.producer.enqueue('t', 1, { deduplicate: true, idempotencyKey: 'k' });
-      await waitFor(() => runs === 2, { what: 'the second attempt' });
-      await engine.inspector.counts('default');
-    } finally {
-      const report = await worker.stop();
-      await engine.close();
-      expect(report).toMatchObject({ released: 0, stuck: 0 });
-    }
-    const outsider = new Redis(redis.server.url, { ...login, retryStrategy: () => null });
-    await expect(outsider.get('other')).rejects.toThrow('NOPERM');
-    outsider.disconnect();
   });
 });
 

@@ -5,6 +5,7 @@ import {
   type EngineOptions,
   resolveContractOptions,
   resolveEngineOptions,
+  systemClock,
   TaskEvents,
   TaskProducer,
 } from '@taskq/core';
@@ -121,14 +122,20 @@ describe('enqueue options', () => {
   /** Enqueues nowhere, and answers what would have been sent. */
   async function sent(written: object) {
     const groups: Parameters<Broker['enqueue']>[0][] = [];
-    const broker: Pick<Broker, 'ensureQueue' | 'enqueue'> = {
+    const broker: Pick<Broker, 'ensureQueue' | 'enqueue' | 'onReconnect'> = {
+      onReconnect: () => () => undefined,
       ensureQueue: async () => false,
       enqueue: async (group) => {
         groups.push(group);
-        return group.tasks.map(() => ({ status: 'accepted' }) as const);
+        return { answers: group.tasks.map(() => ({ status: 'accepted' }) as const), lostAfter: undefined };
       },
     };
-    const parts = { options: resolveEngineOptions(), events: new TaskEvents(), random: () => 0 };
+    const parts = {
+      options: resolveEngineOptions(),
+      events: new TaskEvents(),
+      clock: systemClock,
+      random: () => 0,
+    };
     await new TaskProducer({ broker: broker as Broker, ...parts }).enqueue('t', 1, written);
     return { ...groups[0]!.tasks[0]!, queue: groups[0]!.queue };
   }

@@ -38,6 +38,11 @@ export const LONG_TEXT = { inside: ['k', 'k'.repeat(512)], outside: ['', 'k'.rep
 export const headers = (count: number, size: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`h${i}`.padEnd(8), 'x'.repeat(size - 8)]));
 
+const listOfAddresses = (most: number): Probe => ({
+  inside: [['h'], ['h:1', '[::1]:2', '10.0.0.1'], Array.from({ length: most }, (_, i) => `h${i}:1`)],
+  outside: [[], Array.from({ length: most + 1 }, (_, i) => `h${i}:1`), ['redis://h'], ['h', 7], 'h:1', {}],
+});
+
 /** Bounds that are words. */
 export const WORDS: Readonly<Record<string, Probe>> = {
   'a name': NAMES,
@@ -47,6 +52,19 @@ export const WORDS: Readonly<Record<string, Probe>> = {
     outside: ['http://h', 'h:1', 'redis://', 7],
   },
   'an address': { inside: ['h', 'h:1', '/run/redis.sock'], outside: ['', 'redis://h', 7] },
+  'a list of 1 to 16 addresses': listOfAddresses(16),
+  'a list of 1 to 64 addresses': listOfAddresses(64),
+  'up to 128 characters without spaces': {
+    inside: ['orders', 'x'.repeat(128)],
+    outside: ['', 'x'.repeat(129), 'a b', 7],
+  },
+  "`'accepted'`, `'durable'`, `{ replicated: 1 to 16 }`": {
+    inside: ['accepted', 'durable', { replicated: 1 }, { replicated: 16 }],
+    outside: [
+      ...[{ replicated: 0 }, { replicated: 17 }, { replicated: 1.5 }, { replicated: 1, more: 1 }],
+      ...[{}, [1], 'replicated', 7, null],
+    ],
+  },
   'text of up to 4096 characters': { inside: ['', 'x'.repeat(4096)], outside: ['x'.repeat(4097), 7] },
   text: { inside: ['x'], outside: [7] },
   'an object': { inside: [{}], outside: ['x', 7] },

@@ -15,10 +15,12 @@ describe('idempotencyKey', () => {
     expect(await producer.enqueue('a', { y: [2], x: 1 }, { idempotencyKey: 'order 1' })).toEqual({
       id: first.id,
       status: 'duplicate',
+      durability: 'accepted',
     });
     expect(await producer.enqueue('a', { x: 2 }, { idempotencyKey: 'order 1' })).toEqual({
       id: first.id,
       status: 'conflict',
+      durability: 'accepted',
     });
     expect(await producer.enqueue('a', { x: 1, y: [2] }, { idempotencyKey: 'order 2' })).toMatchObject({
       status: 'accepted',
@@ -31,6 +33,7 @@ describe('idempotencyKey', () => {
     expect(await producer.enqueue('a', { x: 1, y: [2] }, { idempotencyKey: 'order 1' })).toEqual({
       id: first.id,
       status: 'duplicate',
+      durability: 'accepted',
     });
     await here.untilEmpty(engine);
     expect(facts.of('task.started')).toHaveLength(2);
@@ -88,13 +91,13 @@ describe('deduplicate', () => {
     const first = await producer.enqueue('a', { b: 1, a: 2 }, { deduplicate: true });
 
     const again = (): Promise<unknown> => producer.enqueue('a', { a: 2, b: 1 }, { deduplicate: true });
-    expect(await again()).toEqual({ id: first.id, status: 'duplicate' });
+    expect(await again()).toEqual({ id: first.id, status: 'duplicate', durability: 'accepted' });
     expect(await producer.enqueue('a', { other: 1 }, { deduplicate: true })).toMatchObject({
       status: 'accepted',
     });
     await here.work(engine, work);
     await facts.until('task.started', { id: first.id });
-    expect(await again()).toEqual({ id: first.id, status: 'duplicate' });
+    expect(await again()).toEqual({ id: first.id, status: 'duplicate', durability: 'accepted' });
     hold.open();
     await waitFor(() => facts.story(first.id).some((name) => /task\.(completed|discarded|dead)/.test(name)), {
       what: 'the task to end',
@@ -116,10 +119,12 @@ describe('deduplicate', () => {
     expect(await engine.producer.enqueue('a', { any: 1 }, { deduplicate: 'my key' })).toEqual({
       id: failing.id,
       status: 'duplicate',
+      durability: 'accepted',
     });
     expect(await engine.producer.enqueue('b', {}, { deduplicate: 'other' })).toEqual({
       id: delayed.id,
       status: 'duplicate',
+      durability: 'accepted',
     });
   });
 });

@@ -116,7 +116,7 @@ describe('enqueueMany', () => {
     expect(outcomes[1]).toBeInstanceOf(InvalidPayloadError);
     expect(outcomes[1]).toMatchObject({ issues: [{ path: 'total' }] });
     expect(outcomes[2]).toBeInstanceOf(ConfigurationError);
-    expect(outcomes[3]).toEqual({ id: 'four', status: 'accepted' });
+    expect(outcomes[3]).toEqual({ id: 'four', status: 'accepted', durability: 'accepted' });
     expect(await here.payloads()).toEqual([{ total: 1 }, { total: 4 }]);
   });
 });
@@ -269,10 +269,12 @@ describe('ids and closing', () => {
     expect(await engine.producer.enqueue('a', { n: 1 }, options)).toEqual({
       id: 'mine-1',
       status: 'accepted',
+      durability: 'accepted',
     });
     expect(await engine.producer.enqueue('a', { n: 1 }, options)).toEqual({
       id: 'mine-1',
       status: 'duplicate',
+      durability: 'accepted',
     });
     expect(await here.admin.xlen(here.key(':tasks'))).toBe(1);
   });

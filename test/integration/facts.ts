@@ -17,6 +17,8 @@ const NAMES: readonly TaskEventName[] = [
   'task.malformed',
   'queue.recreated',
   'broker.reconnected',
+  'data.lost',
+  'data.reoffered',
 ];
 
 /** A fact and when it was heard, in milliseconds of `performance.now()`. */

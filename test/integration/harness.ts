@@ -56,7 +56,14 @@ export class Lab {
       prefix: this.prefix,
       ...options,
       redis: { url: this.server.url, ...options.redis },
-      worker: { lease: '1s', abortGrace: '200ms', drainTimeout: '2s', ...options.worker },
+      // The thread is a compiled file, which sources that run as they are do not have; see lease-guard.spec.
+      worker: {
+        lease: '1s',
+        abortGrace: '200ms',
+        drainTimeout: '2s',
+        heartbeatThread: false,
+        ...options.worker,
+      },
     };
   }
 

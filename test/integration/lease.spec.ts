@@ -1,10 +1,10 @@
 import { NonRetryableError, snooze } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
 import { describe, expect, it } from 'vitest';
+import { FaultProxy } from '../chaos/proxy/fault-proxy.js';
 import { type WorkerProcess, workerProgram } from './child-process.js';
 import { gate, handler, lab, lasting, QUEUE, range, watch } from './harness.js';
 import { performer } from './performer.js';
-import { TcpProxy } from './tcp-proxy.js';
 
 const here = lab();
 const start = workerProgram();
@@ -152,7 +152,7 @@ describe('a zombie', () => {
 
 describe('a reply that is lost', () => {
   it('on a read leaves entries in our own list, which come back', async () => {
-    const proxy = here.track(await TcpProxy.start(here.server.connection));
+    const proxy = here.track(await FaultProxy.start(here.server.connection));
     const engine = await here.open({ redis: { url: proxy.url } });
     const direct = await here.open();
     const facts = watch(engine);
@@ -160,12 +160,12 @@ describe('a reply that is lost', () => {
     await waitFor(async () => String(await here.admin.client('LIST')).includes('name=taskq:blocking'), {
       what: 'the blocking read',
     });
-    proxy.dropReplyWith('"ghost":true');
+    proxy.dropReply({ reply: '"ghost":true' });
     const begun = performance.now();
     const { id } = await direct.producer.enqueue('do', { ghost: true });
     const [done] = await facts.until('task.completed', { id });
 
-    expect(proxy.dropped).toBe(1);
+    expect(proxy.counters.dropped).toBe(1);
     expect(facts.of('task.started', id)).toHaveLength(1);
     // G7, and for as long as sweeps are held after a reconnect: until every peer must have renewed its leases.
     expect(done!.at - begun).toBeLessThan(RECOVERY + LEASE / 3 + 2000);
@@ -173,7 +173,7 @@ describe('a reply that is lost', () => {
   });
 
   it('on a settle does not run the task again', async () => {
-    const proxy = here.track(await TcpProxy.start(here.server.connection));
+    const proxy = here.track(await FaultProxy.start(here.server.connection));
     const engine = await here.open({ redis: { url: proxy.url } });
     const direct = await here.open();
     const facts = watch(engine);
@@ -185,19 +185,19 @@ describe('a reply that is lost', () => {
     const { id } = await direct.producer.enqueue('a', 1);
     await facts.until('task.started', { id });
     // Of what this worker sends, only the settling of a task names an index.
-    proxy.dropReplyTo(':index:');
+    proxy.dropReply({ match: { text: ':index:' } });
     hold.open();
     await here.untilEmpty(direct);
     const next = await direct.producer.enqueue('a', 2);
     await facts.until('task.completed', { id: next.id });
 
-    expect(proxy.dropped).toBe(1);
+    expect(proxy.counters.dropped).toBe(1);
     expect(facts.of('task.started', id)).toHaveLength(1);
     expect(facts.of('task.dead')).toEqual([]);
   });
 
   it('again and again loses nothing and makes nothing run that is done', async () => {
-    const proxy = here.track(await TcpProxy.start(here.server.connection));
+    const proxy = here.track(await FaultProxy.start(here.server.connection));
     const engine = await here.open({ redis: { url: proxy.url }, queues: { [QUEUE]: { concurrency: 5 } } });
     const direct = await here.open();
     const facts = watch(engine);

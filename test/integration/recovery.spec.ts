@@ -1,9 +1,9 @@
 import { EnqueueOutcomeUnknownError, type TaskQueue } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
 import { describe, expect, it } from 'vitest';
+import { FaultProxy } from '../chaos/proxy/fault-proxy.js';
 import { handler, lab, lasting, QUEUE, range, watch } from './harness.js';
 import { performer } from './performer.js';
-import { TcpProxy } from './tcp-proxy.js';
 
 const here = lab({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
 
@@ -159,8 +159,8 @@ describe('SCRIPT FLUSH', () => {
 describe('an outage of twice the lease', () => {
   it('makes no running task run again: sweeps are held until its owner has spoken', async () => {
     const proxies = [
-      here.track(await TcpProxy.start(here.server.connection)),
-      here.track(await TcpProxy.start(here.server.connection)),
+      here.track(await FaultProxy.start(here.server.connection)),
+      here.track(await FaultProxy.start(here.server.connection)),
     ] as const;
     const engines = [
       await here.open({ redis: { url: proxies[0].url } }),
@@ -189,7 +189,7 @@ describe('an outage of twice the lease', () => {
   });
 
   it('keeps the outcome of what ended meanwhile, and settles it when the link is back', async () => {
-    const proxy = here.track(await TcpProxy.start(here.server.connection));
+    const proxy = here.track(await FaultProxy.start(here.server.connection));
     const engine = await here.open({ redis: { url: proxy.url } });
     const facts = watch(engine);
     await here.work(engine, performer(engine.producer));
@@ -204,7 +204,7 @@ describe('an outage of twice the lease', () => {
   });
 
   it('is followed by new tasks within three seconds', async () => {
-    const proxy = here.track(await TcpProxy.start(here.server.connection));
+    const proxy = here.track(await FaultProxy.start(here.server.connection));
     const engine = await here.open({ redis: { url: proxy.url } });
     const direct = await here.open();
     const facts = watch(engine);
@@ -225,11 +225,16 @@ describe('an outage of twice the lease', () => {
   });
 });
 
+/** What is open by this name hears nothing any more; new connections work. Answers how many they are. */
+function silence(proxy: FaultProxy, link: string): number {
+  return proxy.blackHole({ link, direction: 'toClient', openOnly: true }).links;
+}
+
 describe('a wire that is dead in one direction', () => {
   it.each(['taskq:blocking', 'taskq:commands', 'taskq:maintenance'])(
     'is noticed and replaced: tasks flow again within 8 s, without a restart: %s',
     async (link) => {
-      const proxy = here.track(await TcpProxy.start(here.server.connection));
+      const proxy = here.track(await FaultProxy.start(here.server.connection));
       const engine = await here.open({ redis: { url: proxy.url, commandTimeout: '1s' } });
       const direct = await here.open();
       const facts = watch(engine);
@@ -239,7 +244,7 @@ describe('a wire that is dead in one direction', () => {
       );
       await engine.producer.enqueue('a', 1);
       await facts.until('task.completed');
-      await waitFor(() => proxy.muteOpen(link) === 1, { what: `the link ${link}` });
+      await waitFor(() => silence(proxy, link) === 1, { what: `the link ${link}` });
       const begun = performance.now();
       const now = await direct.producer.enqueue('a', 2);
       const later = await direct.producer.enqueue('a', 3, { delay: 100 });
@@ -252,10 +257,10 @@ describe('a wire that is dead in one direction', () => {
   );
 
   it('does not keep a producer from enqueueing for longer than that', async () => {
-    const proxy = here.track(await TcpProxy.start(here.server.connection));
+    const proxy = here.track(await FaultProxy.start(here.server.connection));
     const engine = await here.open({ redis: { url: proxy.url, commandTimeout: '1s' } });
     await engine.producer.enqueue('a', 1);
-    proxy.muteOpen('taskq:commands');
+    silence(proxy, 'taskq:commands');
     const begun = performance.now();
 
     await expect(engine.producer.enqueue('a', 2)).resolves.toMatchObject({ status: 'accepted' });

@@ -26,10 +26,12 @@ import type { RedisServer } from '@taskq/testing';
 /** Options for a test: its own keys on the file's server, and nothing that waits longer than it must. */
 export function optionsFor(server: RedisServer, more: TaskQueueModuleOptions = {}): TaskQueueModuleOptions {
   return {
-    redis: { url: server.url, connectTimeout: '2s', ...more.redis },
     prefix: `t-${randomBytes(6).toString('hex')}`,
     tasks: { backoff: { base: 1, max: 5 } },
     ...more,
+    // A private server persists nothing, and sources that run as they are have no thread: neither is news here.
+    redis: { url: server.url, connectTimeout: '2s', persistence: 'ignore', ...more.redis },
+    worker: { heartbeatThread: false, ...more.worker },
   };
 }
 

@@ -328,3 +328,21 @@ describe('in a testing module', () => {
     await testing.close();
   });
 });
+
+describe('a Redis that persists nothing', () => {
+  it('is warned of once per connection, ignored, or refused, by policy', async () => {
+    const volatile = 'appends nothing to a file';
+    const by = (persistence?: 'ignore' | 'warn' | 'require') =>
+      optionsFor(server, { redis: { persistence } });
+    const second = TaskQueueModule.forRoot({ ...by('warn'), name: 'second' });
+    const warned = await startWith(by(), [], { imports: [second] });
+    const ignored = await startWith(by('ignore'), []);
+
+    expect(warned.log.said(volatile, 'warn')).toHaveLength(2);
+    expect(ignored.log.said(volatile)).toEqual([]);
+    await expect(startWith(by('require'), [])).rejects.toMatchObject({
+      code: 'TASKQ_REDIS_UNUSABLE',
+      message: expect.stringContaining(volatile) as string,
+    });
+  });
+});
