@@ -187,7 +187,7 @@ describe('in a Cluster', () => {
     const slot = await cluster.slotOf(`{${queue}}`);
     const [home, away] = await Promise.all([cluster.masterOf(`{${queue}}`), cluster.masterOf(`{${other}}`)]);
     const over = new AbortController();
-    const moving = cluster.migrateSlot(slot, away, { pauseMsBetweenKeys: 10 }).then(() => over.abort());
+    const moving = cluster.migrateSlot(slot, away, { pauseMsBetweenKeys: 3 }).then(() => over.abort());
     let asked = 0;
     for (; !over.signal.aborted; asked += 1) {
       expect((await engine.inspector.counts(queue)).ready.normal).toBe(30 + asked);

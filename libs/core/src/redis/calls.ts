@@ -9,7 +9,7 @@ import { runScript, type Script } from './run-script.js';
 const ON_ITS_WAY = new Set(['ASK', 'TRYAGAIN']);
 
 /** For how long a call goes after a queue that is on the move, and the pause between two tries. */
-const MOVING = { longestMs: 1000, pauseMs: 30 };
+const MOVING = { longestMs: 3000, pauseMs: 30 };
 
 /** Sends commands and scripts to wherever a queue is kept, and judges the link by how that went. */
 export class Calls {
