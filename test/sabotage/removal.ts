@@ -1,0 +1,26 @@
+/** One defence, how to take it away, and the tests that must notice. */
+export interface Removal {
+  /** Names it on the command line: words with hyphens. */
+  readonly name: string;
+  /** What the defence is there for, in one sentence: what would go wrong without it. */
+  readonly defence: string;
+  /** The file that is changed, from the root of the project. */
+  readonly file: string;
+  /** Stands in the file exactly once, and is replaced by `by`; a line, or part of one. */
+  readonly take: string;
+  /** What stands there instead. @default nothing */
+  readonly by?: string;
+  /** Spec files, from the root of the project: at least one test of them must fail. */
+  readonly witnesses: readonly string[];
+  /** Only tests whose full name matches this are run, for speed. @default all of the files */
+  readonly only?: string;
+}
+
+/** The text of a file without the defence. @throws Error when the text to take is not there exactly once */
+export function without(removal: Removal, text: string): string {
+  const { name, file, take, by = '' } = removal;
+  const times = text.split(take).length - 1;
+  if (times !== 1)
+    throw new Error(`${name}: the text to take away stands ${times} times in ${file}, not once`);
+  return text.replace(take, () => by);
+}

@@ -1,0 +1,18 @@
+// Takes defences away and looks whether a test notices (test/sabotage): `npm run sabotage -- --help`.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { bundle } from './bundle.mjs';
+
+const { folder, remove } = await bundle({ main: 'test/sabotage/main.ts' });
+const child = spawn(
+  process.execPath,
+  ['--enable-source-maps', join(folder, 'main.js'), ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+  },
+);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+child.on('close', (code, signal) => {
+  remove();
+  process.exitCode = code ?? (signal ? 1 : 0);
+});
