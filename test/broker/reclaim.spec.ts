@@ -8,6 +8,7 @@ import {
   idOf,
   lease,
   LEASE_MS,
+  leaseOf,
   leaseOne,
   newTasks,
   reclaimRequest,
@@ -103,7 +104,7 @@ describe('reclaim', () => {
     await age(keys.normal, 600_000);
     const before = await snapshot();
 
-    const answer = await broker.reclaim(reclaimRequest({ consumer: 'w1', held: [delivery.entryId] }));
+    const answer = await broker.reclaim(reclaimRequest({ consumer: 'w1', held: [leaseOf(delivery)] }));
 
     expect(answer).toMatchObject({ deliveries: [], left: 0 });
     expect(await snapshot()).toEqual({ ...before, [keys.control]: sweptControl(before[keys.control]) });
@@ -115,7 +116,7 @@ describe('reclaim', () => {
     const [known, ghost] = await lease(broker, 2);
     await age(keys.normal, 60_000);
 
-    const { deliveries } = await broker.reclaim(reclaimRequest({ consumer: 'w1', held: [known!.entryId] }));
+    const { deliveries } = await broker.reclaim(reclaimRequest({ consumer: 'w1', held: [leaseOf(known!)] }));
 
     expect(deliveries).toMatchObject([{ entryId: ghost!.entryId, delivery: 2, from: 'w1' }]);
   });
@@ -125,7 +126,7 @@ describe('reclaim', () => {
     const delivery = await leaseOne(broker);
     await age(keys.normal, 60_000);
 
-    const { deliveries } = await broker.reclaim(reclaimRequest({ held: [delivery.entryId] }));
+    const { deliveries } = await broker.reclaim(reclaimRequest({ held: [leaseOf(delivery)] }));
 
     expect(deliveries).toHaveLength(1);
   });

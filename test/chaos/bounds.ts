@@ -1,5 +1,6 @@
-import type { Observation } from './fault.js';
+import type { Figure, Observation } from './fault.js';
 import type { Verdict } from './history/verdict.js';
+import { figureText } from './report/figures.js';
 
 /** What a run promised. What is left out is not promised. */
 export interface Promised {
@@ -12,10 +13,18 @@ export interface Promised {
 /** Collects what was promised and not kept. */
 export class Bounds {
   readonly broken: string[] = [];
+  readonly figures: Figure[] = [];
 
   /** @param what in words, for whoever reads the report */
   hold(kept: boolean, what: string): void {
     if (!kept) this.broken.push(what);
+  }
+
+  /** Keeps a figure for the report, and holds it against its bound if it has one. */
+  measure(figure: Figure): void {
+    this.figures.push(figure);
+    const { bound = Number.POSITIVE_INFINITY, value } = figure;
+    this.hold(value <= bound, `${figureText(figure)}, at most ${bound} promised`);
   }
 
   /** Holds a verdict against what was promised, and against what is promised always. */
@@ -48,6 +57,7 @@ export class Bounds {
       recoveryMs,
       broken: this.broken,
       counts,
+      figures: this.figures,
     };
   }
 }

@@ -1,6 +1,18 @@
 import type { RedisServer } from '@taskq/testing';
 import type { Run } from './run.js';
 
+/** A quantity that a run measured. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  /** `ms`, `×`, `MiB`; nothing for a plain count. */
+  readonly unit: string;
+  /** What it was that took so long, or was so large. */
+  readonly which?: string;
+  /** What it must not exceed, where that is promised. */
+  readonly bound?: number;
+}
+
 /** What one run of a fault showed. Times are milliseconds. */
 export interface Observation {
   readonly lost: number;
@@ -12,6 +24,8 @@ export interface Observation {
   readonly broken: readonly string[];
   /** Counts that are worth a line in the report, such as how many changes by stale workers were refused. */
   readonly counts?: Readonly<Record<string, number>>;
+  /** Quantities; of several runs the report shows the largest of each name. */
+  readonly figures?: readonly Figure[];
 }
 
 /** What a group of runs of one fault shares: things that are dear to start and that the fault does not hurt. */
@@ -33,5 +47,7 @@ export interface Fault {
   readonly bound: string;
   /** Runs at once; fewer where a run needs the machine for itself. */
   readonly parallel?: number;
+  /** Arguments that repeat it, where those of every fault do not say enough. */
+  readonly repeat?: string;
   run(run: Run, stage: Stage): Promise<Observation>;
 }

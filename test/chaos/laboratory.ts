@@ -1,8 +1,9 @@
 import { cpus } from 'node:os';
 import { type RedisServer, startRedisServer } from '@taskq/testing';
 import { Dice } from './dice.js';
-import type { Fault, Observation, Stage } from './fault.js';
+import type { Fault, Figure, Observation, Stage } from './fault.js';
 import { percentile } from './history/recovery.js';
+import { largest } from './report/figures.js';
 import { Run } from './run.js';
 
 /** How to run faults. */
@@ -29,6 +30,10 @@ export interface Row {
   readonly duplicateEffects: number;
   readonly recoveryMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly counts: Readonly<Record<string, number>>;
+  /** The largest of each figure that the runs measured. */
+  readonly figures?: readonly Figure[];
+  /** Arguments that repeat it, where the usual ones do not. */
+  readonly repeat?: string;
   /** Runs that broke a bound, by number. */
   readonly broken: readonly { readonly run: number; readonly what: readonly string[] }[];
   readonly tookMs: number;
@@ -66,7 +71,8 @@ async function oneRun(
 ): Promise<Observation> {
   const dice = new Dice(options.seed).split(number);
   const name = `${fault.id.toLowerCase()}-${options.seed}-${number}`;
-  const run = await Run.begin({ name, number, dice, program: options.program });
+  const { program, say } = options;
+  const run = await Run.begin({ name, number, dice, program, say });
   let observation: Observation;
   try {
     observation = await fault.run(run, stage);
@@ -101,6 +107,7 @@ function rowOf(
   for (const one of all) {
     for (const [what, count] of Object.entries(one.counts ?? {})) counts[what] = (counts[what] ?? 0) + count;
   }
+  const figures = largest(all.flatMap((one) => one.figures ?? []));
   return {
     fault: fault.id,
     title: fault.title,
@@ -116,6 +123,8 @@ function rowOf(
       max: Math.round(Math.max(0, ...recovery)),
     },
     counts,
+    ...(figures.length > 0 && { figures }),
+    ...(fault.repeat !== undefined && { repeat: fault.repeat }),
     broken: [...observed]
       .filter(([, one]) => one.broken.length > 0)
       .map(([run, one]) => ({ run, what: one.broken })),

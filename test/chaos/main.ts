@@ -4,8 +4,11 @@ import { durationMs } from '@taskq/core';
 import type { Fault } from './fault.js';
 import { faults } from './faults/faults.js';
 import { investigate, type Row, usualParallel } from './laboratory.js';
+import { load } from './load/load.js';
+import { FULL_LOAD, SHORT_LOAD } from './load/plan.js';
 import { nemesis } from './nemesis/nemesis.js';
 import { record } from './report/document.js';
+import { figureText } from './report/figures.js';
 import { machine } from './report/machine.js';
 import { table } from './report/table.js';
 
@@ -70,10 +73,11 @@ async function main([program, ...args]: readonly string[]): Promise<number> {
     rows.push(await investigate(fault, runs, options));
     console.log(table([rows.at(-1)!], { head: rows.length === 1 }));
     console.error(countsOf(rows.at(-1)!));
+    for (const figure of rows.at(-1)!.figures ?? []) console.error(`  ${figureText(figure)}`);
   }
   if (values.json)
     writeFileSync(values.json, `${JSON.stringify({ machine: await machine(), rows }, null, 2)}\n`);
-  if (values.record) record(rows, await machine(), [...faults.map((fault) => fault.id), 'G25']);
+  if (values.record) record(rows, await machine(), [...faults.map((fault) => fault.id), 'LOAD', 'G25']);
   return rows.some((row) => row.broken.length > 0) ? 1 : 0;
 }
 
@@ -84,7 +88,7 @@ function countsOf({ fault, counts, tookMs }: Row): string {
 }
 
 function chosenFaults({ fault: wanted, full }: { fault?: string; full: boolean }): readonly Fault[] {
-  const all = [...faults, nemesis(full ? 60_000 : 10_000)];
+  const all = [...faults, load(full ? FULL_LOAD : SHORT_LOAD), nemesis(full ? 60_000 : 10_000)];
   if (wanted === undefined) return all;
   return wanted.split(',').flatMap((id) => {
     const found = all.filter((fault) => fault.id === id || fault.id.startsWith(`${id}-`));

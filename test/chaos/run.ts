@@ -29,6 +29,8 @@ export interface RunSetting {
   readonly dice: Dice;
   /** The program of actors, bundled. */
   readonly program: string;
+  /** Says how far a long run has got. */
+  readonly say: (line: string) => void;
 }
 
 /**
@@ -83,6 +85,16 @@ export class Run {
     };
   }
 
+  /** Tells whoever waits for it how far the run has got. */
+  say(line: string): void {
+    this.setting.say(`${this.setting.name}: ${line}`);
+  }
+
+  /** Folder of what all processes of the run write. */
+  get records(): string {
+    return join(this.folder, 'history');
+  }
+
   /** Starts a process; it is ended with the run. */
   actor(
     role: ActorConfig['role'],
@@ -92,7 +104,7 @@ export class Run {
   ): Actor {
     const config: ActorConfig = {
       name: `${role}-${(this.made += 1)}`,
-      folder: join(this.folder, 'history'),
+      folder: this.records,
       sink: this.sink.path,
       engine,
       role,
@@ -112,7 +124,7 @@ export class Run {
 
   /** A worker in this process, stopped with the run; its tasks are written down under its name. */
   async localWorker(engine: TaskQueue, name = 'local'): Promise<TaskWorker> {
-    const history = new HistoryWriter(join(this.folder, 'history'), name);
+    const history = new HistoryWriter(this.records, name);
     const sink = new SinkClient(this.sink.path);
     keepFacts(engine.events, history);
     const worker = engine.createWorker(chaosHandlers(history, sink));
@@ -185,7 +197,7 @@ export class Run {
   }
 
   events(): Event[] {
-    return readHistory(join(this.folder, 'history'));
+    return readHistory(this.records);
   }
 
   /** What the run comes to. */

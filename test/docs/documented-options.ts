@@ -1,4 +1,4 @@
-import { ConfigurationError, durationMs, resolveEngineOptions } from '@taskq/core';
+import { ConfigurationError, durationMs, type EngineOptions, resolveEngineOptions } from '@taskq/core';
 import { code, codes, tableUnder } from './markdown.js';
 
 export const DOCUMENT = 'docs/configuration.md';
@@ -159,4 +159,9 @@ export function groupsOf(options: readonly Documented[]): readonly string[] {
   return [...new Set(above)];
 }
 
-export const resolve = (path: string, value: unknown) => resolveEngineOptions(treeOf(path, value));
+export function resolve(path: string, value: unknown) {
+  const tree = treeOf(path, value) as EngineOptions;
+  // What is said about Sentinels is refused where there are none.
+  const beside = path.startsWith('redis.sentinel') && { redis: { sentinels: ['s'], ...tree.redis } };
+  return resolveEngineOptions({ ...tree, ...beside });
+}

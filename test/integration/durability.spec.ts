@@ -2,7 +2,11 @@ import { type Durability, EnqueueOutcomeUnknownError, type TaskQueue } from '@ta
 import { type RedisReplication, startRedisReplication, waitFor } from '@taskq/testing';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { lab, range, rejection } from './harness.js';
+import { FaultProxy } from '../chaos/proxy/fault-proxy.js';
+import { lab, lasting, range, rejection } from './harness.js';
+
+/** After that long a server is not believed any more what it said of itself before. */
+const BELIEVED_MS = 2050;
 
 describe('replicated', () => {
   const here = lab();
@@ -57,6 +61,41 @@ describe('replicated', () => {
     expect((await inspector.counts('default')).ready.normal).toBe(0);
   });
 
+  it('is refused beforehand, and nothing is written, once a replica is gone for good', async () => {
+    const own = await startRedisReplication();
+    here.track({ close: () => own.stop() });
+    const { producer, inspector } = await here.open({
+      redis: { url: own.primary.url, commandTimeout: '1s' },
+      producer: { timeout: '1s' },
+    });
+    await producer.enqueue('a', 1, { durability: ONE });
+    await own.replicas[0]!.kill();
+    await lasting(BELIEVED_MS);
+    const error = await rejection(producer.enqueue('a', 2, { durability: ONE }));
+
+    expect(error).toMatchObject({ code: 'TASKQ_DURABILITY_UNAVAILABLE' });
+    expect(error.message).toContain('0 of 1 replicas');
+    expect((await inspector.counts('default')).ready.normal).toBe(1);
+  });
+
+  it('is refused after one call in doubt, where a replica has just gone', async () => {
+    const own = await startRedisReplication();
+    here.track({ close: () => own.stop() });
+    const { producer } = await here.open({
+      redis: { url: own.primary.url, commandTimeout: '1s' },
+      producer: { timeout: '1s' },
+    });
+    await producer.enqueue('a', 1, { durability: ONE });
+    await own.replicas[0]!.kill();
+    const codes: unknown[] = [];
+    for (const queue of ['default', 'other', 'another'])
+      codes.push((await rejection(producer.enqueue('a', 2, { queue, durability: ONE }))).code);
+
+    // The first may have been too late already: that the replica has gone is seen at once, if anybody looks.
+    expect(codes[0]).toMatch(/^TASKQ_(ENQUEUE_OUTCOME_UNKNOWN|DURABILITY_UNAVAILABLE)$/);
+    expect(codes.slice(1)).toEqual(['TASKQ_DURABILITY_UNAVAILABLE', 'TASKQ_DURABILITY_UNAVAILABLE']);
+  });
+
   it('is waited for as well by whoever enqueues again what was not confirmed', async () => {
     const { producer, inspector } = await open(ONE);
     await producer.enqueue('a', 'warm');
@@ -78,6 +117,26 @@ describe('replicated', () => {
     });
     expect((await inspector.counts('default')).ready.normal).toBe(2);
   });
+
+  it('is waited for by whoever asks for more than the call did whose outcome was unknown', async () => {
+    const proxy = here.track(await FaultProxy.start(servers.primary.connection));
+    const { producer, inspector } = await here.open({
+      redis: { url: proxy.url, commandTimeout: '300ms' },
+      producer: { timeout: '1s' },
+    });
+    await producer.enqueue('a', 'warm', { durability: ONE });
+    proxy.blackHole({ direction: 'toClient' });
+    const first = await rejection(producer.enqueue('a', 1, { id: 'mine' }));
+    expect(first).toBeInstanceOf(EnqueueOutcomeUnknownError);
+    await servers.replicas[0]!.freeze();
+    proxy.heal();
+
+    const asked = { id: 'mine', durability: ONE };
+    expect(await rejection(producer.enqueue('a', 1, asked))).toBeInstanceOf(EnqueueOutcomeUnknownError);
+    await servers.replicas[0]!.thaw();
+    expect(await producer.enqueue('a', 1, asked)).toMatchObject({ status: 'duplicate', durability: ONE });
+    expect((await inspector.counts('default')).ready.normal).toBe(2);
+  });
 });
 
 describe('durable, by appendfsync always', () => {
@@ -91,6 +150,46 @@ describe('durable, by appendfsync always', () => {
 
     expect(answers.every(({ durability }) => durability === 'durable')).toBe(true);
     expect(await here.payloads()).toEqual(range(20));
+  });
+});
+
+describe('durable, of a server whose settings are changed while everybody is connected', () => {
+  const here = lab({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+  const DURABLE = { durability: 'durable' } as const;
+  afterEach(async () => {
+    await here.admin.config('SET', 'appendonly', 'yes');
+    await here.admin.config('SET', 'appendfsync', 'always');
+  });
+
+  it.each([
+    ['appendonly', 'no', 'appends nothing to a file'],
+    ['appendfsync', 'everysec', 'appendfsync "everysec"'],
+  ])('is refused beforehand once %s is "%s", though no connection was lost', async (name, value, says) => {
+    const { producer, inspector } = await here.open({ producer: { timeout: '500ms' } });
+    await producer.enqueue('a', 1, DURABLE);
+    await here.admin.config('SET', name, value);
+    await lasting(BELIEVED_MS);
+    const error = await rejection(producer.enqueue('a', 2, DURABLE));
+
+    expect(error).toMatchObject({ code: 'TASKQ_DURABILITY_UNAVAILABLE' });
+    expect(error.message).toContain(says);
+    expect((await inspector.counts('default')).ready.normal).toBe(1);
+  });
+
+  it('is asked about a few times in a second at most, and not at all where nobody asks for it', async () => {
+    const { producer } = await here.open();
+    await producer.enqueue('a', 'warm', DURABLE);
+    const enqueueFor = async (ms: number, options: { durability?: Durability }): Promise<number> => {
+      const before = await here.calls('config\\|get');
+      for (const until = performance.now() + ms; performance.now() < until;)
+        await producer.enqueue('a', 1, options);
+      return (await here.calls('config\\|get')) - before;
+    };
+
+    expect(await enqueueFor(1300, {})).toBe(0);
+    const asked = await enqueueFor(2500, DURABLE);
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(5);
   });
 });
 

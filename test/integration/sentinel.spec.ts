@@ -86,6 +86,50 @@ describe('with Sentinels', () => {
   }, 40_000);
 });
 
+describe('a failover that takes next to no time', () => {
+  it('leads every link to a server of which nothing is known: its data may be older', async () => {
+    const sentinels = await group();
+    const engine = await open(sentinels);
+    await here.work(
+      engine,
+      handler('a', () => undefined),
+    );
+    await engine.producer.enqueue('a', 'before', { durability: { replicated: 1 } });
+    const told: { role: string; silentMs: number; awayMs: number }[] = [];
+    engine.broker.onReconnect((role, silentMs, awayMs = 0) => told.push({ role, silentMs, awayMs }));
+    const roles = ['blocking', 'commands', 'durability', 'maintenance'];
+    const back = (): readonly string[] => [...new Set(told.map(({ role }) => role))].toSorted();
+    await sentinels.failover();
+    await waitFor(
+      async () => {
+        await engine.producer.enqueue('a', 'after').catch(() => undefined);
+        return back().length === roles.length;
+      },
+      { what: 'every link to be back', timeoutMs: 10_000, intervalMs: 20 },
+    );
+
+    expect(back()).toEqual(roles);
+    for (const role of roles)
+      expect(told.find((one) => one.role === role)).toMatchObject({ silentMs: Infinity });
+    // It did take no time: by its length alone nobody would have thought anything of it.
+    expect(Math.min(...told.map(({ awayMs }) => awayMs))).toBeLessThan(1000);
+  }, 40_000);
+
+  it('is not believed to have happened where the links were merely lost', async () => {
+    const sentinels = await group();
+    const engine = await open(sentinels);
+    await engine.producer.enqueue('a', 1);
+    const told: number[] = [];
+    engine.broker.onReconnect((_role, silentMs) => told.push(silentMs));
+    const admin = new Redis((await sentinels.primary()).url);
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    admin.disconnect();
+    await waitFor(() => told.length > 0, { what: 'the link to be back' });
+
+    expect(told.every((silentMs) => silentMs < 5000)).toBe(true);
+  }, 40_000);
+});
+
 describe('a primary that', () => {
   it('dies: what it had accepted runs, and an engine that is opened meanwhile waits for the next', async () => {
     const sentinels = await group();

@@ -2,7 +2,7 @@ import { EnqueueOutcomeUnknownError, type EngineOptions, type TaskQueue } from '
 import { describe, expect, it } from 'vitest';
 import { engineScripts } from '../chaos/proxy/engine-scripts.js';
 import { FaultProxy } from '../chaos/proxy/fault-proxy.js';
-import { lab, range, rejection } from './harness.js';
+import { lab, lasting, range, rejection } from './harness.js';
 
 const here = lab({ args: ['--appendonly', 'yes', '--appendfsync', 'everysec'] });
 
@@ -26,7 +26,8 @@ async function open(options: EngineOptions = {}): Promise<{
     if (command.script === 'confirm' || command.command === 'WAITAOF')
       sent.push(command.script ?? command.command);
   });
-  const engine = await here.open({ ...options, redis: { url: proxy.url, commandTimeout: '1s' } });
+  const redis = { url: proxy.url, commandTimeout: '1s', ...options.redis } as const;
+  const engine = await here.open({ ...options, redis });
   return { engine, proxy, sent };
 }
 
@@ -55,6 +56,36 @@ describe('durable, of a server that can be asked to wait for its disk', () => {
 
     expect(sent.filter((command) => command === 'WAITAOF').length).toBeLessThan(5);
     expect(await here.payloads()).toHaveLength(100);
+  });
+
+  it('needs no right to read the configuration: that it appends to a file is told to everybody', async () => {
+    await here.admin.call('ACL', 'SETUSER', 'app', 'on', '>pw', '~*', '&*', '+@all', '-config');
+    const { engine, proxy } = await open({
+      redis: { username: 'app', password: 'pw' },
+      producer: { timeout: '500ms' },
+    });
+    proxy.replyWith({ match: { command: 'WAITAOF' }, times: Number.POSITIVE_INFINITY, raw: onDisk(1) });
+
+    await expect(engine.producer.enqueue('a', 1, DURABLE)).resolves.toMatchObject(DURABLE);
+    await here.admin.config('SET', 'appendonly', 'no');
+    await lasting(2050);
+    const error = await rejection(engine.producer.enqueue('a', 1, DURABLE));
+    expect(error).toMatchObject({ code: 'TASKQ_DURABILITY_UNAVAILABLE' });
+    await here.admin.config('SET', 'appendonly', 'yes');
+  });
+
+  it('is not in doubt where nobody said what the server can give: nothing was sent', async () => {
+    const { engine, proxy } = await open({
+      producer: { timeout: '1500ms' },
+      redis: { commandTimeout: '300ms' },
+    });
+    proxy.onCommand(({ command, connection, link }) => {
+      if (command === 'INFO' && link === 'taskq:commands' && connection > 0) proxy.resetAll(link);
+    });
+    const error = await rejection(engine.producer.enqueue('a', 1, DURABLE));
+
+    expect(error).toMatchObject({ code: 'TASKQ_BROKER', reason: 'UNAVAILABLE' });
+    expect(await here.payloads()).toEqual([]);
   });
 
   it('is waited for by nobody who does not ask for it', async () => {

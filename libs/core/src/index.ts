@@ -109,6 +109,12 @@ export { type CancelTimer, type Clock, systemClock } from './runtime/clock.js';
 export { type Logger, silentLogger } from './runtime/logger.js';
 export { TaskQueue, type TaskQueueParts } from './task-queue.js';
 export { type KnownLoss, LossRecord } from './telemetry/loss-record.js';
-export { type TaskEventMap, type TaskEventName, TaskEvents, type TaskFact } from './telemetry/task-events.js';
+export {
+  type LossFact,
+  type TaskEventMap,
+  type TaskEventName,
+  TaskEvents,
+  type TaskFact,
+} from './telemetry/task-events.js';
 export { type HandlerDefinition, HandlerRegistry } from './worker/handler-registry.js';
 export { type StopOptions, type StopReport, TaskWorker, type WorkerStatus } from './worker/task-worker.js';

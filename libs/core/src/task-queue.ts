@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Broker } from './broker/broker.js';
 import { ConfigurationError } from './contract/errors.js';
 import { PayloadParsers } from './contract/payload-parsers.js';
@@ -14,6 +15,7 @@ import { TaskProducer } from './producer/task-producer.js';
 import { RedisBroker } from './redis/redis-broker.js';
 import { type Clock, systemClock } from './runtime/clock.js';
 import { type Logger, silentLogger } from './runtime/logger.js';
+import { LossAnnouncer } from './telemetry/loss-announcer.js';
 import { LossRecord } from './telemetry/loss-record.js';
 import { TaskEvents } from './telemetry/task-events.js';
 import type { HandlerRegistry } from './worker/handler-registry.js';
@@ -29,6 +31,8 @@ export interface TaskQueueParts {
   random?: () => number;
   /** Steady clock and timers. @default the machine's */
   clock?: Clock;
+  /** Makes the names that nobody else may have, of producers and consumers. @default `randomBytes` of node:crypto */
+  randomBytes?: (size: number) => Buffer;
 }
 
 /** An engine: one Redis, one producer, one inspector, and workers as you ask for them. */
@@ -41,6 +45,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
   private readonly parsers: PayloadParsers;
   private readonly clock: Clock;
   private readonly random: () => number;
+  private readonly randomBytes: (size: number) => Buffer;
 
   private constructor(
     /** The broker; `broker.client` is its Redis connection for your own use. */
@@ -53,14 +58,22 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     this.parsers = new PayloadParsers(parts.classParser);
     this.clock = parts.clock ?? systemClock;
     this.random = parts.random ?? Math.random;
+    this.randomBytes = parts.randomBytes ?? randomBytes;
     this.losses = new LossRecord(events);
     const { parsers, clock, random } = this;
-    this.producer = new TaskProducer({ broker, options, events, clock, parsers, random });
+    const losses = announceLosses(broker, events, clock);
+    this.producer = new TaskProducer({
+      broker,
+      options,
+      events,
+      losses,
+      clock,
+      parsers,
+      random,
+      randomBytes: this.randomBytes,
+    });
     this.inspector = new Inspector(broker);
     broker.onReconnect((link) => events.emit('broker.reconnected', { link }));
-    broker.onDataLoss((loss) =>
-      events.emit('data.lost', { ...loss, seenBy: 'connection', reoffered: 0, forgotten: 0 }),
-    );
   }
 
   /**
@@ -108,8 +121,9 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
 
   /** A worker for the handlers of a registry; start it when the application is ready. */
   createWorker(registry: HandlerRegistry): TaskWorker {
-    const { broker, options, events, logger, parsers, clock, random } = this;
-    return new TaskWorker({ broker, options, events, logger, clock, parsers, random, registry });
+    const { broker, options, events, logger, parsers, clock, random, randomBytes: bytes } = this;
+    const parts = { broker, options, events, logger, clock, parsers, random, randomBytes: bytes, registry };
+    return new TaskWorker(parts);
   }
 
   /** Waits for enqueues under way, then closes every connection. Stop workers first. */
@@ -117,6 +131,19 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     await this.producer.close();
     await this.broker.close();
   }
+}
+
+/** What the connection finds missing is announced, and what others find, by whom they are given. */
+function announceLosses(broker: Broker, events: TaskEvents, clock: Clock): LossAnnouncer {
+  const announcer = new LossAnnouncer(events, clock);
+  broker.onReconnect((link) => {
+    if (link === 'commands') announcer.reconnected();
+  });
+  broker.onDataLoss(({ seenAgoMs, ...loss }) => {
+    const knownAt = clock.monotonicMs() - seenAgoMs;
+    announcer.found({ ...loss, knownAt, seenBy: 'connection', reoffered: 0, forgotten: 0 });
+  });
+  return announcer;
 }
 
 function eventsFor(logger: Logger): TaskEvents {

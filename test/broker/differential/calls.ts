@@ -68,8 +68,8 @@ export type Call = { readonly broker: number; readonly consumer: string } & (
       readonly suspects: boolean;
       readonly releasedOnly: boolean;
       readonly goOn: boolean;
-      /** The consumer names everything it was ever given, or nothing. */
-      readonly holds: boolean;
+      /** Which of all that was ever given to anybody the consumer says it works on: the i-th when bit i is set. */
+      readonly holds: number;
       readonly acknowledge: boolean;
     }
   | { readonly verb: 'removeConsumer' | 'counts' | 'listConsumers' | 'ensureQueue' }

@@ -56,18 +56,21 @@ const RAWS = ['["no","task"]', '{"a":', '["odd"]', '[]', ''];
 export function generate(seed: number, length: number): readonly Call[] {
   const chance = new Chance(seed);
   let made = 0;
+  const number = (): number => (made += 1);
+  const recent = (): number => made - chance.below(Math.min(made, 8));
   return Array.from({ length }, () => {
     const verb = chance.often(0.03) ? chance.one(RARE) : chance.one(VERBS);
     return {
       verb,
       broker: chance.below(2),
       consumer: `w${chance.below(3)}`,
-      ...detailsOf(verb, chance, () => (made += 1)),
+      ...detailsOf(verb, chance, number, recent),
     } as Call;
   });
 }
 
-function detailsOf(verb: Call['verb'], chance: Chance, number: () => number): object {
+/** `number` is another one each time, `recent` one of the last of these. */
+function detailsOf(verb: Call['verb'], chance: Chance, number: () => number, recent: () => number): object {
   const picks = (longest: number): readonly number[] => chance.many(longest, () => chance.below(1000));
   switch (verb) {
     case 'enqueue': {
@@ -77,7 +80,7 @@ function detailsOf(verb: Call['verb'], chance: Chance, number: () => number): ob
         step: chance.often(0.1) ? 3 : 1,
         forgets: chance.often(0.2) ? chance.below(4) : 0,
         maxReady: chance.often(0.2) ? 1 + chance.below(8) : 0,
-        tasks: chance.many(chance.often(0.1) ? 12 : 4, () => task(chance, number, absolute)),
+        tasks: chance.many(chance.often(0.1) ? 12 : 4, () => task(chance, number, recent, absolute)),
       };
     }
     case 'repeat':
@@ -103,7 +106,7 @@ function detailsOf(verb: Call['verb'], chance: Chance, number: () => number): ob
         suspects: chance.often(0.7),
         releasedOnly: chance.often(0.3),
         goOn: chance.often(0.3),
-        holds: chance.often(0.3),
+        holds: chance.often(0.4) ? chance.below(2 ** 30) : 0,
         acknowledge: chance.often(0.3),
       };
     case 'find':
@@ -126,10 +129,10 @@ function detailsOf(verb: Call['verb'], chance: Chance, number: () => number): ob
   }
 }
 
-function task(chance: Chance, number: () => number, absolute: boolean): TaskCall {
+function task(chance: Chance, number: () => number, recent: () => number, absolute: boolean): TaskCall {
   const own = chance.often(0.2);
   return {
-    id: own ? `own${chance.below(3)}` : idOf(number()),
+    id: own ? ownId(chance, recent) : idOf(number()),
     own,
     lane: chance.one(LANES),
     payload: chance.one(PAYLOADS),
@@ -142,6 +145,11 @@ function task(chance: Chance, number: () => number, absolute: boolean): TaskCall
     }),
     ...(chance.often(0.2) && { unique: `u${chance.below(2)}` }),
   };
+}
+
+/** An id that a caller gives: one of its own, or one that a producer gave and that is enqueued again. */
+function ownId(chance: Chance, recent: () => number): string {
+  return chance.often(0.5) ? `own${chance.below(3)}` : idOf(recent());
 }
 
 /** Ids as producers make them, over two buckets, and some of another form. */

@@ -27,11 +27,8 @@ export class Side {
   private readonly names = new Names();
   private readonly groups: SentGroups;
   private deliveries: Seen[] = [];
-  /**
-   * Entries of all lanes. One lane's may have the id of another lane's, which `reclaim` takes for the same: so a
-   * consumer names all or nothing.
-   */
-  private readonly everGiven = new Set<string>();
+  /** Everything that was ever given to anybody, by lane and entry. */
+  private readonly everGiven = new Map<string, Delivery>();
   private letters: DeadLetterRef[] = [];
   private woken: string[] = [];
   private cursor: ReclaimCursor | undefined;
@@ -245,7 +242,7 @@ export class Side {
       queue: this.queue,
       consumer,
       ...request,
-      held: holds ? [...this.everGiven] : [],
+      held: [...this.everGiven.values()].filter((_lease, i) => (holds >> (i % 30)) & 1),
       ...(goOn && this.cursorOr(call) && { cursor: this.cursorOr(call)! }),
       ...(wakeEntryId !== undefined && { wakeEntryId }),
     });
@@ -265,7 +262,7 @@ export class Side {
 
   private delivered(consumer: string, deliveries: readonly Delivery[]): readonly object[] {
     this.deliveries = lastOf([...this.deliveries, ...deliveries.map((delivery) => ({ delivery, consumer }))]);
-    for (const { entryId } of deliveries) this.everGiven.add(entryId);
+    for (const each of deliveries) this.everGiven.set(`${each.lane} ${each.entryId}`, each);
     return deliveries.map((delivery) => this.names.delivery(delivery));
   }
 

@@ -12,6 +12,7 @@ import {
   leaseOne,
   newTask,
   newTasks,
+  release,
   retry,
   settle,
 } from '../support/tasks.js';
@@ -230,6 +231,18 @@ export function enqueuePromises(port: () => Port): void {
       expect(await again()).toEqual(duplicate);
     });
 
+    it('is the same task as one of its group that was given it by its producer', async () => {
+      const { broker } = port();
+      const plain = newTask();
+      const same = { ...plain, ownId: true };
+      const duplicate = { status: 'duplicate', id: plain.id };
+
+      expect(await enqueue(broker, [plain, same])).toEqual([{ status: 'accepted' }, duplicate]);
+      expect(await enqueue(port().peer, [same])).toEqual([duplicate]);
+
+      expect((await broker.counts(QUEUE)).ready.normal).toBe(1);
+    });
+
     it('may be used again when the task is gone', async () => {
       const { broker } = port();
       await settle(broker, [complete(await leaseOne(broker, { id: 'mine', ownId: true }))]);
@@ -247,6 +260,17 @@ export function enqueuePromises(port: () => Port): void {
       const some = await enqueue(broker, newTasks(3), { maxReady: 4 });
       expect(statuses(some)).toEqual(['accepted', 'accepted', 'full']);
       expect((await broker.counts(QUEUE)).ready.normal).toBe(4);
+    });
+
+    it('counts what was handed back as the counts do: it is ready', async () => {
+      const { broker } = port();
+      await enqueue(broker, newTasks(4));
+      const [first, second] = await lease(broker, 4);
+      await settle(broker, [release(first!), release(second!, true)]);
+      expect(await broker.counts(QUEUE)).toMatchObject({ ready: { normal: 2 }, active: 2 });
+
+      const some = await enqueue(broker, newTasks(2), { maxReady: 3 });
+      expect(statuses(some)).toEqual(['accepted', 'full']);
     });
 
     it('counts all lanes', async () => {

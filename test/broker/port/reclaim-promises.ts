@@ -8,6 +8,7 @@ import {
   enqueue,
   idOf,
   lease,
+  leaseOf,
   leaseOne,
   newTask,
   newTasks,
@@ -61,13 +62,22 @@ export function reclaimPromises(port: () => Port): void {
 
     it('leaves what the consumer itself works on, and takes what it knows nothing of', async () => {
       const [known, ghost] = await leaseMany(2);
-      const held = [known!.entryId];
+      const held = [leaseOf(known!)];
 
       expect(entriesOf((await reclaim({ consumer: 'w1', held })).deliveries)).toEqual([ghost!.entryId]);
       expect(entriesOf((await reclaim({ consumer: 'w2', held })).deliveries)).toEqual([
         known!.entryId,
         ghost!.entryId,
       ]);
+    });
+
+    it('tells what the consumer works on by lane and entry: ids repeat from lane to lane', async () => {
+      const delivery = await leaseOne(port().broker, { lane: 'normal' });
+      const elsewhere = (['high', 'low'] as const).map((lane) => ({ ...leaseOf(delivery), lane }));
+
+      const { deliveries } = await reclaim({ consumer: 'w1', held: elsewhere });
+
+      expect(entriesOf(deliveries)).toEqual([delivery.entryId]);
     });
 
     it('takes from all lanes, most urgent first, oldest first', async () => {

@@ -7,7 +7,7 @@ export interface ActorConfig {
   /** Folder of the run's history. */
   readonly folder: string;
   readonly engine: EngineOptions;
-  readonly role: 'worker' | 'producer';
+  readonly role: 'worker' | 'producer' | 'crowd' | 'filler';
   /** Unix socket of the sink; workers only. */
   readonly sink?: string;
   /** Where the process kills itself, if anywhere. */
@@ -18,6 +18,10 @@ export interface ActorConfig {
   readonly load?: Load;
   /** What a worker works on. @default TASK_QUEUE */
   readonly queues?: readonly string[];
+  /** Crowds only: how many consumers it is, when the run began, and whether its handlers may end at first. */
+  readonly crowd?: { readonly consumers: number; readonly epochMs: number; readonly gateOpen: boolean };
+  /** Fillers only: when the run began. */
+  readonly filler?: { readonly epochMs: number };
 }
 
 /** The moments at which a process may die. */

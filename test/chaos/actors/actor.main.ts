@@ -1,12 +1,23 @@
 import { RedisBroker, resolveEngineOptions, TaskQueue } from '@taskq/core';
 import { HistoryWriter } from '../history/history.js';
+import { crowd } from '../load/crowd.js';
+import { filler } from '../load/filler.js';
 import type { ActorConfig, CrashPoint } from './actor-config.js';
 import { crashing } from './crashing-broker.js';
 import { ENGINE_FACTS } from './handler.js';
 import { produce } from './produce.js';
+import type { Running } from './running.js';
 import { work } from './work.js';
 
-/** A process of the laboratory: a worker or a producer. Writes its history, obeys its parent, dies where it is told. */
+/** What each role does until it is told to stop. */
+const ROLES: Record<ActorConfig['role'], (running: Running) => Promise<void>> = {
+  worker: work,
+  producer: produce,
+  crowd,
+  filler,
+};
+
+/** A process of the laboratory. Writes its history, obeys its parent, dies where it is told. */
 const config = JSON.parse(process.argv[2] ?? '{}') as ActorConfig;
 const history = new HistoryWriter(config.folder, config.name);
 
@@ -41,8 +52,7 @@ for (const name of ENGINE_FACTS) {
     process.send?.({ fact: name, detail });
   });
 }
-const running = { engine, history, config, stopped, pass };
-await (config.role === 'worker' ? work(running) : produce(running));
+await ROLES[config.role]({ engine, history, config, stopped, pass });
 await engine.close();
 history.close();
 process.removeAllListeners('disconnect');

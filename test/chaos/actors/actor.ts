@@ -57,7 +57,12 @@ export class Actor {
 
   /** Tells it to end in good order; see `ended`. */
   stop(): void {
-    if (this.child.connected) this.child.send('stop', () => undefined);
+    this.tell('stop');
+  }
+
+  /** Tells it something that its role understands. */
+  tell(order: string | object): void {
+    if (this.child.connected) this.child.send(order, () => undefined);
   }
 
   heard(fact: string): Told[] {

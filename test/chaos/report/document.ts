@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Row } from '../laboratory.js';
+import { figureTable } from './figures.js';
 import type { Machine } from './machine.js';
 import { table } from './table.js';
 
@@ -49,17 +50,19 @@ export function documentOf({ rows }: ReliabilityRecord): string {
 }
 
 function section(row: ReliabilityRecord['rows'][number]): string[] {
-  const { fault, title, bound, runs, seed, counts, machine, broken } = row;
+  const { fault, title, bound, runs, seed, counts, figures, machine, broken } = row;
+  const { repeat = `--fault ${fault} --runs ${runs}` } = row;
   const counted = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
   const { cores, memoryGiB, platform, node, redis } = machine;
   return [
-    `### ${fault}: ${title}`,
+    `### ${fault}`,
     '',
-    `Promised: ${bound}.`,
+    `${title}. Promised: ${bound}.`,
     '',
+    ...(figures ? [figureTable(figures), ''] : []),
     ...(counted.length > 0 ? [`Counted: ${counted.join(', ')}.`, ''] : []),
     `Broken bounds: ${broken.length === 0 ? 'none' : broken.map((one) => `run ${one.run}: ${one.what.join('; ')}`).join('. ')}.`,
-    `Repeat: \`npm run chaos -- --fault ${fault} --runs ${runs} --seed ${seed}\`. Measured on ${cores} cores,`,
+    `Repeat: \`npm run chaos -- ${repeat} --seed ${seed}\`. Measured on ${cores} cores,`,
     `${memoryGiB} GiB, ${platform}, Node ${node.slice(1)}, Redis ${redis}.`,
     '',
   ];

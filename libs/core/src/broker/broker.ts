@@ -31,8 +31,9 @@ export interface Broker {
   enqueue(group: EnqueueGroup): Promise<EnqueueReply>;
 
   /**
-   * Says what became of a group whose answer was lost: one answer per task, or nothing when it was not applied. Then it
-   * never will be.
+   * Says what became of a group whose answer was lost: one answer per task, or nothing when it was not applied, and then
+   * it never will be. Of one that was applied more than 15 minutes ago nothing is known any more, so that this answers
+   * nothing either.
    */
   resolveGroup(group: GroupRef): Promise<readonly EnqueueAnswer[] | undefined>;
 
@@ -305,12 +306,15 @@ export interface ReclaimRequest {
   readonly suspects: boolean;
   /** Look only at entries handed back, and at once. */
   readonly releasedOnly: boolean;
-  /** No sweep of this queue by anybody starts sooner than this after one that found nothing. */
+  /**
+   * A sweep of this queue begins, by whomever, no sooner than this after one has begun, unless that one had to leave
+   * something. One that goes on from a cursor, or looks at what was handed back, is no beginning.
+   */
   readonly everyMs: number;
   /** Where the last page ended; absent for a new sweep. */
   readonly cursor?: ReclaimCursor;
-  /** Entries this consumer is working on: never taken from itself. */
-  readonly held: readonly string[];
+  /** What this consumer works on: never taken from itself, whatever the delivery says. */
+  readonly held: readonly Lease[];
   readonly wakeEntryId?: string;
 }
 

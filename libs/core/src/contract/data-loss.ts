@@ -6,6 +6,8 @@ export interface DataLoss {
   /** `rolled-back`: the same data as it was earlier. `replaced`: other data, or none. */
   readonly how: 'rolled-back' | 'replaced';
   readonly ranges: readonly LostRange[];
+  /** How long before this was found what is missing was last known to be there, in milliseconds. */
+  readonly seenAgoMs: number;
 }
 
 /** What is gone: everything after one mark, up to and with another. */

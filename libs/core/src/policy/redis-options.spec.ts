@@ -28,12 +28,30 @@ describe('where Redis is', () => {
     ['url and cluster', { url: '/run/redis.sock', cluster: ['n'] }],
     ['sentinels and cluster', { sentinels: ['s'], cluster: ['n'] }],
     ['url, sentinels and cluster', { url: 'redis://h', sentinels: ['s'], cluster: ['n'] }],
+    ['addr and sentinels', { addr: 'h:1', sentinels: ['s'] }],
+    ['addr and cluster', { addr: 'h:1', cluster: ['n'] }],
+    ['url, addr and cluster', { url: 'redis://h', addr: 'h:1', cluster: ['n'] }],
   ])('is said once: %s exclude each other', (places, written) => {
     const { problems } = resolve(written);
     const named = places.split(/, | and /).map((place) => `redis.${place}`);
 
     expect(problems).toEqual([`${named.join(' and ')} exclude each other`]);
   });
+
+  it('may be said by both url and addr: the URL wins, as everywhere', () => {
+    expect(resolve({ url: 'redis://h', addr: 'other:1' }).problems).toEqual([]);
+  });
+
+  it.each(['sentinelName', 'sentinelUsername', 'sentinelPassword'])(
+    'is not said by %s alone: without Sentinels it would be ignored',
+    (option) => {
+      const problems = [`redis.${option} is of use only beside redis.sentinels`];
+
+      expect(resolve({ [option]: 'x' }).problems).toEqual(problems);
+      expect(resolve({ [option]: 'x', cluster: ['n'] }).problems).toEqual(problems);
+      expect(resolve({ [option]: 'x', sentinels: ['s'] }).problems).toEqual([]);
+    },
+  );
 
   it('may have a number of database, but in a Cluster there is only the first', () => {
     expect(resolve({ cluster: ['n'], db: 1 }).problems).toEqual(['redis.db must be 0 in a Cluster']);
@@ -116,6 +134,14 @@ describe('secrets never show in what is refused', () => {
     ['a user of Sentinels that is no text', { sentinels: ['s'], sentinelUsername: { name: SECRET } }],
     ['two places, one with a login', { url: `redis://u:${SECRET}@h:1`, cluster: ['n'] }],
     ['a misspelt password', { sentinels: ['s'], sentinelPasword: SECRET }],
+    ['what Sentinels call the primary', { sentinels: ['s'], sentinelName: `${SECRET} !` }],
+    ['a number of database', { db: SECRET }],
+    ['a number of database that looks like a message', { db: `x, not ${SECRET}, not "${SECRET}"` }],
+    ['a time for connecting', { connectTimeout: SECRET }],
+    ['a time for commands', { commandTimeout: SECRET }],
+    ['a policy', { unsafe: SECRET }],
+    ['another policy', { persistence: SECRET }],
+    ['TLS options', { tls: SECRET }],
   ])('%s', (_, written) => {
     const { problems } = resolve(written);
 

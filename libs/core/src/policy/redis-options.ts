@@ -9,7 +9,6 @@ import {
   oneOf,
   optional,
   type OptionField,
-  text,
 } from './option-check.js';
 
 const SECOND = 1000;
@@ -19,14 +18,14 @@ const MINUTE = 60 * SECOND;
 export interface RedisOptions {
   /** `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, or the path of a unix socket. Wins over `addr`. */
   url?: string;
-  /** `host:port`, `host`, or the path of a unix socket. @default '127.0.0.1:6379' */
+  /** `host:port`, `host`, or the path of a unix socket. Not beside `sentinels` or `cluster`. @default '127.0.0.1:6379' */
   addr?: string;
   /**
    * Sentinels that know where the primary is, each `host:port` (port 26379 unless given), 1 to 16. Instead of `url`,
    * `addr` and `cluster`.
    */
   sentinels?: readonly string[];
-  /** Name by which the Sentinels know the primary. @default 'mymaster' */
+  /** Name by which the Sentinels know the primary. This and the next two only beside `sentinels`. @default 'mymaster' */
   sentinelName?: string;
   /** User of the Sentinels themselves. */
   sentinelUsername?: string;
@@ -80,7 +79,10 @@ export interface ResolvedRedisOptions {
   readonly persistence: 'ignore' | 'warn' | 'require';
 }
 
-/** The field of `redis` in the engine's options. Any of these may hold a secret, also where it was put by mistake: none is ever shown. */
+/**
+ * The field of `redis` in the engine's options. Any text among them may be a secret, also where it was put by mistake:
+ * what is refused is never shown. (What was accepted as a place is shown: host and port, and the name for Sentinels.)
+ */
 export const redisField: OptionField<ResolvedRedisOptions> = (value, path, problems) => {
   const anyText = { fits: (entry: string) => entry.length <= 4096, says: 'text' };
   const { connectTimeout, commandTimeout, ...rest } = group<
@@ -104,7 +106,7 @@ export const redisField: OptionField<ResolvedRedisOptions> = (value, path, probl
       '127.0.0.1:6379',
     ),
     sentinels: listOf(hiddenText(ADDRESS_RULE, ''), 16),
-    sentinelName: text(
+    sentinelName: hiddenText(
       { fits: (name) => /^[^\s]{1,128}$/.test(name), says: 'a name without spaces' },
       'mymaster',
     ),
@@ -113,23 +115,45 @@ export const redisField: OptionField<ResolvedRedisOptions> = (value, path, probl
     cluster: listOf(hiddenText(ADDRESS_RULE, ''), 64),
     username: hiddenText(anyText, undefined),
     password: hiddenText(anyText, undefined),
-    db: optional(integer({ min: 0, max: 15 }, 0)),
+    db: optional(hiding(integer({ min: 0, max: 15 }, 0))),
     tls: (tls, at, found) => {
       if (tls === undefined || (typeof tls === 'object' && tls !== null)) return tls;
       found.push(`${at} must be an object of tls.connect options`);
       return undefined;
     },
-    connectTimeout: duration({ min: 100, max: 10 * MINUTE }, 10 * SECOND),
-    commandTimeout: duration({ min: 100, max: MINUTE }, 5 * SECOND),
-    unsafe: oneOf(['refuse', 'warn'], 'refuse'),
-    persistence: oneOf(['ignore', 'warn', 'require'], 'warn'),
+    connectTimeout: hiding(duration({ min: 100, max: 10 * MINUTE }, 10 * SECOND)),
+    commandTimeout: hiding(duration({ min: 100, max: MINUTE }, 5 * SECOND)),
+    unsafe: hiding(oneOf(['refuse', 'warn'], 'refuse')),
+    persistence: hiding(oneOf(['ignore', 'warn', 'require'], 'warn')),
   })(value, path, problems);
-  const places = (['url', 'sentinels', 'cluster'] as const).filter((place) => rest[place] !== undefined);
-  if (places.length > 1)
-    problems.push(`${places.map((place) => join(path, place)).join(' and ')} exclude each other`);
+  refuseContradictions(value ?? {}, path, problems);
   if (rest.cluster && (rest.db ?? 0) !== 0) problems.push(`${join(path, 'db')} must be 0 in a Cluster`);
   return { ...rest, connectTimeoutMs: connectTimeout, commandTimeoutMs: commandTimeout };
 };
+
+/** What would be ignored, since something else that was written wins over it, was meant to count. */
+function refuseContradictions(written: RedisOptions, path: string, problems: string[]): void {
+  const given = (names: readonly (keyof RedisOptions)[]) =>
+    names.filter((name) => written[name] !== undefined).map((name) => join(path, name));
+  const places = given(['url', 'addr', 'sentinels', 'cluster']);
+  const several = given(['sentinels', 'cluster']).length > 0 && places.length > 1;
+  if (several) problems.push(`${places.join(' and ')} exclude each other`);
+  if (written.sentinels !== undefined) return;
+  for (const lonely of given(['sentinelName', 'sentinelUsername', 'sentinelPassword']))
+    problems.push(`${lonely} is of use only beside ${join(path, 'sentinels')}`);
+}
+
+/** Like `field`, but text that it refuses is not shown. */
+function hiding<T>(field: OptionField<T>): OptionField<T> {
+  return (value, path, problems) => {
+    const found: string[] = [];
+    const resolved = field(value, path, found);
+    const shown = (problem: string): string =>
+      typeof value === 'string' ? problem.slice(0, problem.indexOf(', not ')) : problem;
+    problems.push(...found.map(shown));
+    return resolved;
+  };
+}
 
 /** A host, or an IPv6 address in brackets, and perhaps a port. */
 const ADDRESS = /^(\[[^\]]+\]|[^:@/\s]+)(:\d{1,5})?$/;

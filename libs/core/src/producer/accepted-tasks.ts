@@ -1,5 +1,6 @@
 import type { NewTask } from '../broker/broker.js';
 import type { Clock } from '../runtime/clock.js';
+import { REMEMBERED_MS } from './enqueue-channel.js';
 
 /** A task that was answered as accepted, and when. */
 export interface AcceptedTask {
@@ -30,7 +31,7 @@ export class AcceptedTasks {
   private groups: Group[] = [];
   /** Where the groups begin that still count. */
   private first = 0;
-  private bytes = 0;
+  private size = 0;
   private awayMs = 0;
   /** When the broker was back last, and the channels that have not asked since whether their groups are known. */
   private backAt = 0;
@@ -49,8 +50,19 @@ export class AcceptedTasks {
     for (const task of tasks) bytes += TASK_BYTES + task.payload.length + task.meta.length;
     const at = this.clock.monotonicMs();
     this.groups.push({ channel, sequence, at, countedAt: at - this.awayMs, tasks, bytes });
-    this.bytes += bytes;
-    this.forget();
+    this.size += bytes;
+    this.forgetOld();
+  }
+
+  /** What is kept, roughly, in bytes. */
+  get bytes(): number {
+    return this.size;
+  }
+
+  /** Whether the time of everything that is kept is over: what is added lets go of the rest. */
+  get allOld(): boolean {
+    const newest = this.groups.at(-1);
+    return newest === undefined || this.tooOld(newest);
   }
 
   /** The broker is back after so long. Nothing is too old before its channel has asked about it. */
@@ -72,22 +84,25 @@ export class AcceptedTasks {
     };
   }
 
-  private tooOld({ channel, countedAt }: Group): boolean {
-    const now = this.unasked.has(channel) ? this.backAt : this.clock.monotonicMs() - this.awayMs;
-    return countedAt < now - this.windowMs;
-  }
-
-  private forget(): void {
+  /** Lets go of what is too old, and of the oldest while there is too much. */
+  forgetOld(): void {
     while (this.first < this.groups.length) {
       const group = this.groups[this.first]!;
-      if (!this.tooOld(group) && this.bytes <= this.maxBytes) break;
-      this.bytes -= group.bytes;
+      if (!this.tooOld(group) && this.size <= this.maxBytes) break;
+      this.size -= group.bytes;
       this.first += 1;
     }
     // Moved now and then instead of each time: a shift copies everything behind it.
-    if (this.first > 64 && this.first * 2 > this.groups.length) {
+    if (this.first === this.groups.length || (this.first > 64 && this.first * 2 > this.groups.length)) {
       this.groups = this.groups.slice(this.first);
       this.first = 0;
     }
+  }
+
+  private tooOld({ channel, at, countedAt }: Group): boolean {
+    const now = this.clock.monotonicMs();
+    const counted = this.unasked.has(channel) ? this.backAt : now - this.awayMs;
+    // After so long an absence its channel asks no more.
+    return countedAt < counted - this.windowMs || at < now - REMEMBERED_MS;
   }
 }

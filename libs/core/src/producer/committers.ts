@@ -2,6 +2,7 @@ import type { Broker } from '../broker/broker.js';
 import { type Durability, durabilityName } from '../contract/durability.js';
 import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
 import type { Clock } from '../runtime/clock.js';
+import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import { EnqueueCommitter, type LostTasks } from './enqueue-committer.js';
 import { Reoffer } from './reoffer.js';
@@ -12,6 +13,7 @@ export interface CommittersParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
   readonly events: TaskEvents;
+  readonly losses: LossAnnouncer;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -32,7 +34,6 @@ export class Committers {
   private readonly reoffer: Reoffer;
   private readonly offering = new Set<Promise<void>>();
   private readonly forgetReconnect: () => void;
-  private reconnectedAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     /** Names the producer; no other has the same. */
@@ -57,6 +58,7 @@ export class Committers {
   /** Resolves when what is being offered again is answered. */
   async close(): Promise<void> {
     this.forgetReconnect();
+    for (const committer of this.committers.values()) committer.close();
     await Promise.all(this.offering);
   }
 
@@ -101,13 +103,12 @@ export class Committers {
 
   /** Redis may have come back with less than it had answered: ask, before anybody has to wait for the answer. */
   private reconnected(awayMs: number): void {
-    this.reconnectedAt = this.parts.clock.monotonicMs();
     for (const committer of this.committers.values()) committer.probe(awayMs);
   }
 
   private lost(queue: string, durability: Durability, tasks: LostTasks): void {
     const offering = this.reoffer
-      .lost(queue, tasks, this.reconnectedAt, this.again(queue, durability))
+      .lost(queue, tasks, this.again(queue, durability))
       .finally(() => this.offering.delete(offering));
     this.offering.add(offering);
   }

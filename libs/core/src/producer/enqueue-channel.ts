@@ -12,13 +12,27 @@ import { type Clock, sleep } from '../runtime/clock.js';
 const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
 
 /**
- * How long a channel expects its last group to be known: the broker remembers it for 15 minutes, a minute less
- * keeps the two clocks from mattering.
+ * How long a channel expects a group to be known: the broker remembers its last one for 15 minutes, a minute less keeps
+ * the two clocks from mattering.
  */
-const REMEMBERED_MS = 14 * 60_000;
+export const REMEMBERED_MS = 14 * 60_000;
 
 /** What became of a task: the broker's answer, or why there is none. */
 export type TaskOutcome = EnqueueAnswer | TaskqError;
+
+/** What became of a group that was sent. */
+export interface SentGroup {
+  /** One per task, in order. */
+  readonly outcomes: readonly TaskOutcome[];
+  /** Why it was not answered, if it was not. */
+  readonly failure: unknown;
+}
+
+/**
+ * What is found out about a group that was given up: an answer per task; `not-applied`, and then it never will be; or
+ * `forgotten`, since it was so long ago that nobody can tell any more.
+ */
+export type GroupFate = readonly EnqueueAnswer[] | 'not-applied' | 'forgotten';
 
 /** Groups that were answered and are gone. */
 export interface LostGroups {
@@ -51,8 +65,8 @@ export interface ChannelParts {
   ) => void;
   /** Called when the callers of these tasks are told that nobody knows what became of them. */
   readonly unknown: (tasks: readonly NewTask[]) => void;
-  /** Called when that is known: an answer per task, or nothing when none was written or ever will be. */
-  readonly resolved: (tasks: readonly NewTask[], answers: readonly EnqueueAnswer[] | undefined) => void;
+  /** Called when as much is known of that as ever will be. */
+  readonly resolved: (tasks: readonly NewTask[], fate: GroupFate) => void;
   /** Called when the broker has forgotten groups that it had answered. */
   readonly lost: (groups: LostGroups) => void;
 }
@@ -60,14 +74,15 @@ export interface ChannelParts {
 /**
  * Sends groups of one queue, one at a time. Because the next group leaves only when the last is answered or given up,
  * a group is known by its sequence alone, and one whose reply was lost can be repeated without a task being written
- * twice. A group that was given up without an answer is asked about before the next one leaves. And since each group names the last one that was answered, a broker that has lost it is found out.
+ * twice. A group that was given up without an answer is asked about before the next one leaves. And since each group
+ * names the last one that was answered, a broker that has lost it is found out.
  */
 export class EnqueueChannel {
   private sequence = 0;
   private answered = 0;
   private answeredAt = Number.NEGATIVE_INFINITY;
-  /** The last group, when it was given up without an answer. */
-  private unresolved: readonly NewTask[] | undefined;
+  /** The last group, when it was given up without an answer, and when it was sent first. */
+  private unresolved: { readonly tasks: readonly NewTask[]; readonly sentAt: number } | undefined;
 
   constructor(
     private readonly name: string,
@@ -86,30 +101,35 @@ export class EnqueueChannel {
 
   /**
    * Sends one group; answers for each task what became of it, within `timeoutMs`. Never rejects. A group without tasks
-   * only finds out about the last one.
+   * finds out about the last one, and is answered when all that came before it is as safe as the durability says.
    */
-  async send(tasks: readonly NewTask[]): Promise<readonly TaskOutcome[]> {
-    const deadline = this.parts.clock.monotonicMs() + this.parts.timeoutMs;
+  async send(tasks: readonly NewTask[]): Promise<SentGroup> {
+    const sentAt = this.parts.clock.monotonicMs();
+    const deadline = sentAt + this.parts.timeoutMs;
     try {
       if (this.unresolved) await this.resolveLast(this.unresolved, deadline);
       this.sequence += 1;
       const after = this.remembered ? this.answered : 0;
       const reply = await this.sendUntilAnswered(tasks, after, deadline);
       this.heard(tasks, reply, after);
-      return reply.answers;
+      return { outcomes: reply.answers, failure: undefined };
     } catch (error) {
       if (error instanceof UnknownOutcome) {
-        this.unresolved = tasks;
+        this.unresolved = { tasks, sentAt };
         this.parts.unknown(tasks);
       }
-      return tasks.map((task) => this.failure(task, error));
+      const failure = error instanceof UnknownOutcome ? error.cause : error;
+      return { outcomes: tasks.map((task) => this.failure(task, error)), failure };
     }
   }
 
   /** The next group would take the place of the last one's record: what that says is read before. */
-  private async resolveLast(tasks: readonly NewTask[], deadline: number): Promise<void> {
+  private async resolveLast(
+    { tasks, sentAt }: { readonly tasks: readonly NewTask[]; readonly sentAt: number },
+    deadline: number,
+  ): Promise<void> {
     const { sequence, name: channel } = this;
-    const { broker, queue, durability, resolved } = this.parts;
+    const { broker, clock, queue, durability, resolved } = this.parts;
     const answers = await this.untilAnswered(deadline, () =>
       broker.resolveGroup({ queue, channel, sequence, durability }),
     ).catch((error: unknown) => {
@@ -120,16 +140,18 @@ export class EnqueueChannel {
       });
     });
     this.unresolved = undefined;
-    resolved(tasks, answers);
+    // It may have been applied when it was sent first, and what the broker knew of it has expired.
+    const stillKnown = clock.monotonicMs() - sentAt < REMEMBERED_MS;
+    resolved(tasks, answers ?? (stillKnown ? 'not-applied' : 'forgotten'));
   }
 
   private heard(tasks: readonly NewTask[], reply: EnqueueReply, after: number): void {
     const { answeredAt } = this;
     this.answered = this.sequence;
-    this.answeredAt = this.parts.clock.monotonicMs();
-    // First what is gone: what has been answered now may take its room.
+    // First what is gone: what has been answered now may take its room, and was answered after that was found out.
     if (reply.lostAfter !== undefined)
       this.parts.lost({ channel: this.name, after: reply.lostAfter, upTo: after, answeredAt });
+    this.answeredAt = this.parts.clock.monotonicMs();
     this.parts.answered(this.name, this.sequence, tasks, reply);
   }
 

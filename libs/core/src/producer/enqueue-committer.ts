@@ -1,11 +1,16 @@
-import type { Broker, EnqueueAnswer, EnqueueReply, NewTask } from '../broker/broker.js';
+import type { Broker, EnqueueReply, NewTask } from '../broker/broker.js';
 import type { Durability } from '../contract/durability.js';
-import { EnqueueOutcomeUnknownError } from '../contract/errors.js';
+import {
+  DurabilityUnavailableError,
+  EnqueueOutcomeUnknownError,
+  type TaskqError,
+} from '../contract/errors.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { atEndOfTurn } from '../runtime/turn.js';
 import { type AcceptedTask, AcceptedTasks } from './accepted-tasks.js';
+import { Forgetting } from './forgetting.js';
 import type { UnresolvedTasks } from './unresolved-tasks.js';
-import { EnqueueChannel, type LostGroups, type TaskOutcome } from './enqueue-channel.js';
+import { EnqueueChannel, type GroupFate, type LostGroups, type TaskOutcome } from './enqueue-channel.js';
 
 /** A task on its way, and whom to tell. */
 export interface PendingTask {
@@ -65,7 +70,10 @@ const SPREAD_FROM = 32;
 export class EnqueueCommitter {
   private readonly idle: EnqueueChannel[];
   private readonly waiting: PendingTask[] = [];
+  /** Called with why not, or nothing, when a group that leaves from now on is answered. */
+  private confirming: ((failure: unknown) => void)[] = [];
   private readonly accepted: AcceptedTasks;
+  private readonly forgetting: Forgetting;
   private scheduled = false;
   /** Tasks under way. */
   private sending = 0;
@@ -73,13 +81,19 @@ export class EnqueueCommitter {
   constructor(private readonly parts: CommitterParts) {
     const { clock, keep, durability, name } = parts;
     this.accepted = new AcceptedTasks(clock, keep.windowMs, keep.bytes);
+    this.forgetting = new Forgetting(this.accepted, {
+      clock,
+      everyMs: keep.windowMs,
+      ping: () => parts.broker.ping(),
+    });
     const channelParts = {
       ...parts,
-      answered: (channel: string, sequence: number, tasks: readonly NewTask[], reply: EnqueueReply) =>
-        this.accepted.add(channel, sequence, acceptedOf(tasks, reply)),
+      answered: (channel: string, sequence: number, tasks: readonly NewTask[], reply: EnqueueReply) => {
+        this.accepted.add(channel, sequence, acceptedOf(tasks, reply));
+        this.forgetting.arm();
+      },
       unknown: (tasks: readonly NewTask[]) => parts.unresolved.add(tasks),
-      resolved: (tasks: readonly NewTask[], answers: readonly EnqueueAnswer[] | undefined) =>
-        parts.unresolved.resolve(tasks, answers),
+      resolved: (tasks: readonly NewTask[], fate: GroupFate) => parts.unresolved.resolve(tasks, fate),
       lost: (groups: LostGroups) => this.lost(groups),
     };
     this.idle = Array.from(
@@ -99,7 +113,7 @@ export class EnqueueCommitter {
     this.sendEmpty((channel) => channel.doubtful);
   }
 
-  /** A task that was given up on: it is only enqueued when the first copy was not accepted. */
+  /** A task that was given up on: it is only enqueued when it is certain that the first copy was not accepted. */
   private async addAgain(pending: PendingTask): Promise<void> {
     const { clock, queue, timeoutMs, unresolved, resolveAll } = this.parts;
     const { id } = pending.task;
@@ -110,13 +124,33 @@ export class EnqueueCommitter {
       sleep(clock, timeoutMs, over.signal).then(() => undefined),
     ]);
     over.abort();
-    if (accepted === true) pending.settle({ status: 'duplicate', id: unresolved.standsFor(id) });
-    else if (accepted === false) this.enlist(pending);
-    else pending.settle(new EnqueueOutcomeUnknownError(id, queue, undefined));
+    if (accepted === false) return this.enlist(pending);
+    const doubt = accepted
+      ? await this.doubtOfDurability(id)
+      : new EnqueueOutcomeUnknownError(id, queue, undefined);
+    pending.settle(doubt ?? { status: 'duplicate', id: unresolved.standsFor(id) });
+  }
+
+  /**
+   * What was accepted may have been asked to be less safe than it is asked to be now: waits until everything that was
+   * written before is as safe as that. Answers nothing when it is.
+   */
+  private async doubtOfDurability(id: string): Promise<TaskqError | undefined> {
+    if (this.parts.durability === 'accepted') return undefined;
+    const failure = await new Promise<unknown>((tell) => {
+      this.confirming.push(tell);
+      this.flushAtEndOfTurn();
+    });
+    if (failure === undefined || failure instanceof DurabilityUnavailableError) return failure;
+    return new EnqueueOutcomeUnknownError(id, this.parts.queue, failure);
   }
 
   private enlist(pending: PendingTask): void {
     this.waiting.push(pending);
+    this.flushAtEndOfTurn();
+  }
+
+  private flushAtEndOfTurn(): void {
     if (this.scheduled || this.idle.length === 0) return;
     this.scheduled = true;
     atEndOfTurn(() => {
@@ -141,21 +175,29 @@ export class EnqueueCommitter {
     }
   }
 
+  /** Keeps nothing in time any more: no timer is left. */
+  close(): void {
+    this.forgetting.close();
+  }
+
   private flush(): void {
-    while (this.waiting.length > 0 && this.idle.length > 0) {
+    while (this.idle.length > 0 && (this.waiting.length > 0 || this.confirming.length > 0)) {
       void this.send(this.idle.pop()!, this.waiting.splice(0, GROUP_SIZE));
     }
   }
 
   private async send(channel: EnqueueChannel, group: readonly PendingTask[]): Promise<void> {
     this.sending += group.length;
-    const answers = await channel.send(group.map((pending) => pending.task));
+    const confirming = this.confirming;
+    if (confirming.length > 0) this.confirming = [];
+    const { outcomes, failure } = await channel.send(group.map((pending) => pending.task));
     this.sending -= group.length;
     this.idle.push(channel);
+    for (const tell of confirming) tell(failure);
     const alone = group.length >= SPREAD_FROM && this.sending < group.length / 2;
     const now = alone ? Math.ceil(group.length / 2) : group.length;
-    answer(group, answers, 0, now);
-    if (now < group.length) setImmediate(() => answer(group, answers, now, group.length));
+    answer(group, outcomes, 0, now);
+    if (now < group.length) setImmediate(() => answer(group, outcomes, now, group.length));
     this.flush();
   }
 

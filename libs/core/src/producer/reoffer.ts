@@ -1,6 +1,7 @@
 import type { NewTask } from '../broker/broker.js';
 import { encodeMeta, type TaskMeta } from '../contract/task-message.js';
 import type { Clock } from '../runtime/clock.js';
+import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { EnqueueCommitter, LostTasks } from './enqueue-committer.js';
 import type { TaskOutcome } from './enqueue-channel.js';
@@ -9,6 +10,7 @@ import type { TaskOutcome } from './enqueue-channel.js';
 export interface ReofferParts {
   readonly clock: Clock;
   readonly events: TaskEvents;
+  readonly losses: LossAnnouncer;
   /** Makes the queue's group before anything is written to it, since that is gone, too. */
   readonly ensure: (queue: string) => Promise<unknown>;
 }
@@ -21,18 +23,13 @@ export class Reoffer {
   constructor(private readonly parts: ReofferParts) {}
 
   /** Announces the loss, and offers again what is known of it if it was Redis that lost it. */
-  async lost(
-    queue: string,
-    lost: LostTasks,
-    reconnectedAt: number,
-    committer: EnqueueCommitter,
-  ): Promise<void> {
-    // As long as the connection lasts Redis forgets nothing by itself: somebody flushed or deleted, and meant it.
-    const deleted = lost.answeredAt >= reconnectedAt;
-    this.parts.events.emit('data.lost', {
+  async lost(queue: string, lost: LostTasks, committer: EnqueueCommitter): Promise<void> {
+    const deleted = this.parts.losses.deleted(lost.answeredAt);
+    this.parts.losses.found({
       queue,
-      how: deleted ? 'deleted' : lost.after === 0 ? 'replaced' : 'rolled-back',
+      how: lost.after === 0 ? 'replaced' : 'rolled-back',
       seenBy: 'producer',
+      knownAt: lost.answeredAt,
       ranges: [
         { of: 'groups', after: `${lost.channel}/${lost.after}`, upTo: `${lost.channel}/${lost.upTo}` },
       ],

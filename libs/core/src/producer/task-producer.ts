@@ -23,6 +23,7 @@ import {
   resolveEnqueueOptions,
 } from '../policy/task-options.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { Committers } from './committers.js';
@@ -63,10 +64,13 @@ export interface ProducerParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
   readonly events: TaskEvents;
+  readonly losses: LossAnnouncer;
   readonly clock: Clock;
   readonly parsers?: PayloadParsers;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** @default `randomBytes` of node:crypto */
+  readonly randomBytes?: (size: number) => Buffer;
 }
 
 /** First and longest pause between two looks at a full queue. */
@@ -78,7 +82,7 @@ const FULL_PAUSE_MS = { first: 50, longest: 2000 };
  */
 export class TaskProducer {
   /** Seventy-two random bits that name this producer in the ids it gives. */
-  private readonly id = randomBytes(9).toString('base64url');
+  private readonly id: string;
   private readonly committers: Committers;
   private readonly ensured = new Map<string, Promise<unknown>>();
   private readonly fullFor = new Map<string, number>();
@@ -91,6 +95,7 @@ export class TaskProducer {
 
   constructor(private readonly parts: ProducerParts) {
     this.parsers = parts.parsers ?? new PayloadParsers();
+    this.id = (parts.randomBytes ?? randomBytes)(9).toString('base64url');
     this.committers = new Committers(this.id, { ...parts, ensure: (queue) => this.ensureAnew(queue) });
   }
 

@@ -1,6 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Broker, EnqueueAnswer, EnqueueGroup, NewTask } from '../broker/broker.js';
-import { BrokerTimeoutError, EnqueueOutcomeUnknownError } from '../contract/errors.js';
+import {
+  type BrokerError,
+  BrokerTimeoutError,
+  DurabilityUnavailableError,
+  EnqueueOutcomeUnknownError,
+} from '../contract/errors.js';
 import { systemClock } from '../runtime/clock.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { EnqueueCommitter } from './enqueue-committer.js';
@@ -45,10 +50,24 @@ describe('UnresolvedTasks', () => {
     const tasks = new UnresolvedTasks();
     tasks.add([task('a')]);
     const asked = tasks.whetherAccepted('a');
-    tasks.resolve([task('a')], undefined);
+    tasks.resolve([task('a')], 'not-applied');
 
     expect(await asked).toBe(false);
     expect(tasks.has('a')).toBe(false);
+  });
+
+  it('tells once that nobody can tell any more: to those who wait, or else to the next who asks', async () => {
+    const tasks = new UnresolvedTasks();
+    const group = [task('a'), task('b')];
+    tasks.add(group);
+    const asked = tasks.whetherAccepted('a');
+    tasks.resolve(group, 'forgotten');
+
+    expect(await asked).toBeUndefined();
+    expect([tasks.has('a'), tasks.has('b')]).toEqual([false, true]);
+    expect(await tasks.whetherAccepted('b')).toBeUndefined();
+    expect(tasks.has('b')).toBe(false);
+    expect(await tasks.whetherAccepted('b')).toBe(false);
   });
 
   it('remembers so many, the oldest are forgotten', () => {
@@ -60,44 +79,58 @@ describe('UnresolvedTasks', () => {
 });
 
 describe('a task that is enqueued again under the id of an unknown outcome', () => {
-  /** A committer whose first group is written, or not, and never answered. */
-  function committerAfterSilence(resolved: readonly EnqueueAnswer[] | undefined) {
+  const clock = { ...systemClock, later: 0, monotonicMs: () => systemClock.monotonicMs() + clock.later };
+  beforeEach(() => void (clock.later = 0));
+
+  /** Two committers of a queue, of which the first's first group is written, or not, and never answered. */
+  function committersAfterSilence(resolved: readonly EnqueueAnswer[] | undefined) {
     const groups: EnqueueGroup[] = [];
     let silent = true;
+    let refusal: BrokerError | undefined;
     const broker = {
       enqueue: async (group: EnqueueGroup) => {
         groups.push(group);
         if (silent) throw new BrokerTimeoutError('TIMEOUT', 'no answer');
+        if (refusal) throw refusal;
         return { answers: group.tasks.map(() => ACCEPTED), lostAfter: undefined };
       },
       resolveGroup: async () => resolved,
     } as Partial<Broker> as Broker;
-    const committer: EnqueueCommitter = new EnqueueCommitter({
-      broker,
-      clock: systemClock,
-      queue: 'orders',
-      name: 'p',
-      durability: 'accepted',
-      maxReady: 0,
-      timeoutMs: 1000,
-      keep: { windowMs: 0, bytes: 0 },
-      random: () => 0.5,
-      unresolved: new UnresolvedTasks(),
-      resolveAll: () => committer.resolve(),
-      lost: () => undefined,
-    });
-    const add = (added: NewTask): Promise<TaskOutcome> =>
+    const unresolved = new UnresolvedTasks();
+    const [plain, safer] = (['accepted', { replicated: 1 }] as const).map(
+      (durability, i) =>
+        new EnqueueCommitter({
+          broker,
+          clock,
+          queue: 'orders',
+          name: `p${i}`,
+          durability,
+          maxReady: 0,
+          timeoutMs: 1000,
+          keep: { windowMs: 0, bytes: 0 },
+          random: () => 0.5,
+          unresolved,
+          resolveAll: () => [plain, safer].forEach((committer) => committer.resolve()),
+          lost: () => undefined,
+        }),
+    ) as [EnqueueCommitter, EnqueueCommitter];
+    const add = (added: NewTask, committer = plain): Promise<TaskOutcome> =>
       new Promise((settle) => committer.add({ task: added, settle }));
-    const speak = (): void => void (silent = false);
-    return { add, speak, groups };
+    const speak = (error?: BrokerError): void => {
+      silent = false;
+      refusal = error;
+    };
+    return { add, speak, groups, safer };
   }
 
-  async function twice(resolved: readonly EnqueueAnswer[] | undefined) {
-    const { add, speak, groups } = committerAfterSilence(resolved);
+  async function twice(resolved: readonly EnqueueAnswer[] | undefined, laterMs = 0) {
+    const { add, speak, groups } = committersAfterSilence(resolved);
     const first = await add(task('mine'));
     speak();
-    const second = await add(task('mine', { ownId: true }));
-    return { first, second, written: groups.flatMap(({ tasks }) => tasks).length - 1 };
+    clock.later = laterMs;
+    const again = (): Promise<TaskOutcome> => add(task('mine', { ownId: true }));
+    const second = await again();
+    return { first, second, again, written: groups.flatMap(({ tasks }) => tasks).length - 1 };
   }
 
   it('is a duplicate of the first copy when that was accepted, whatever has become of it', async () => {
@@ -113,6 +146,31 @@ describe('a task that is enqueued again under the id of an unknown outcome', () 
     ['found the queue full', [{ status: 'full' }]],
   ] as const)('is written when the first copy %s', async (_, resolved) => {
     expect(await twice(resolved)).toMatchObject({ second: ACCEPTED, written: 1 });
+  });
+
+  it('is of unknown outcome still, when the first copy was sent so long ago that nobody knows of it', async () => {
+    const { second, written, again } = await twice(undefined, 14 * 60_000);
+
+    expect(second).toBeInstanceOf(EnqueueOutcomeUnknownError);
+    expect(written).toBe(0);
+    // Who enqueues it once more wants it to run, even if it has.
+    expect(await again()).toEqual(ACCEPTED);
+  });
+
+  it('is a duplicate only once the first copy is as safe as it is asked to be now', async () => {
+    const { add, speak, groups, safer } = committersAfterSilence([ACCEPTED]);
+    await add(task('mine'));
+    speak(new BrokerTimeoutError('UNCONFIRMED', '0 of 1 in time'));
+    const again = (): Promise<TaskOutcome> => add(task('mine', { ownId: true }), safer);
+
+    expect(await again()).toBeInstanceOf(EnqueueOutcomeUnknownError);
+    speak(new DurabilityUnavailableError('replicated(1)', 'there is none', 'add one'));
+    expect(await again()).toBeInstanceOf(DurabilityUnavailableError);
+    speak();
+    expect(await again()).toEqual({ status: 'duplicate', id: 'mine' });
+    // It asked by groups without tasks.
+    expect(groups.at(-1)).toMatchObject({ durability: { replicated: 1 }, tasks: [] });
+    expect(groups.slice(1).flatMap(({ tasks }) => tasks)).toEqual([]);
   });
 
   it('is a duplicate of whatever the first copy was a duplicate of', async () => {

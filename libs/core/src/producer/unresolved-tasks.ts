@@ -1,9 +1,10 @@
-import type { EnqueueAnswer, NewTask } from '../broker/broker.js';
+import type { NewTask } from '../broker/broker.js';
+import type { GroupFate } from './enqueue-channel.js';
 
-/** Ids of which it is remembered that they were accepted after all. */
+/** Ids of which it is remembered what was found out. */
 const MOST_KNOWN = 10_000;
 
-type Resolved = (accepted: boolean) => void;
+type Resolved = (accepted: boolean | undefined) => void;
 
 /**
  * Tasks of which the caller was told that nobody knows what became of them. Whoever enqueues one of them again, by its
@@ -12,8 +13,11 @@ type Resolved = (accepted: boolean) => void;
  */
 export class UnresolvedTasks {
   private readonly waiting = new Map<string, Resolved[]>();
-  /** Found to be accepted, or to be another task, by the id of that; oldest first. */
-  private readonly accepted = new Map<string, string>();
+  /**
+   * By id, oldest first: the id of the task that was accepted, which is another where it was a duplicate; nothing where
+   * that cannot be found out any more, and nobody was told so yet.
+   */
+  private readonly known = new Map<string, string | undefined>();
 
   add(tasks: readonly NewTask[]): void {
     for (const { id } of tasks) this.waiting.set(id, []);
@@ -21,37 +25,45 @@ export class UnresolvedTasks {
 
   /** Whether anything is to be found out, or known, about the task. */
   has(id: string): boolean {
-    return this.waiting.has(id) || this.accepted.has(id);
+    return this.waiting.has(id) || this.known.has(id);
   }
 
-  /** Resolves when it is known whether the task was accepted: true when it was, false when it was not and will not be. */
-  whetherAccepted(id: string): Promise<boolean> {
+  /**
+   * Resolves when it is known whether the task was accepted: true when it was, false when it was not and will not be,
+   * nothing when that cannot be found out any more. That is told once: whoever asks again has made up his mind.
+   */
+  whetherAccepted(id: string): Promise<boolean | undefined> {
     const waiting = this.waiting.get(id);
-    if (!waiting) return Promise.resolve(this.accepted.has(id));
-    return new Promise((resolve) => waiting.push(resolve));
+    if (waiting) return new Promise((resolve) => waiting.push(resolve));
+    if (!this.known.has(id)) return Promise.resolve(false);
+    if (this.known.get(id) !== undefined) return Promise.resolve(true);
+    this.known.delete(id);
+    return Promise.resolve(undefined);
   }
 
   /** The task that stands for one that was accepted: itself, or the one it was a duplicate of. */
   standsFor(id: string): string {
-    return this.accepted.get(id) ?? id;
+    return this.known.get(id) ?? id;
   }
 
-  /** @param answers what became of the tasks; nothing when their group was not applied */
-  resolve(tasks: readonly NewTask[], answers: readonly EnqueueAnswer[] | undefined): void {
+  /** Tells everybody who waits what became of a group's tasks. */
+  resolve(tasks: readonly NewTask[], fate: GroupFate): void {
     tasks.forEach(({ id }, i) => {
-      const answer = answers?.[i];
+      const waiting = this.waiting.get(id) ?? [];
+      this.waiting.delete(id);
+      const answer = typeof fate === 'string' ? undefined : fate[i];
       const accepted = answer?.status === 'accepted' || answer?.status === 'duplicate';
       if (accepted) this.remember(id, 'id' in answer ? answer.id : id);
-      for (const resolved of this.waiting.get(id) ?? []) resolved(accepted);
-      this.waiting.delete(id);
+      else if (fate === 'forgotten' && waiting.length === 0) this.remember(id, undefined);
+      for (const resolved of waiting) resolved(fate === 'forgotten' ? undefined : accepted);
     });
   }
 
-  private remember(id: string, accepted: string): void {
-    this.accepted.set(id, accepted);
-    for (const oldest of this.accepted.keys()) {
-      if (this.accepted.size <= MOST_KNOWN) break;
-      this.accepted.delete(oldest);
+  private remember(id: string, accepted: string | undefined): void {
+    this.known.set(id, accepted);
+    for (const oldest of this.known.keys()) {
+      if (this.known.size <= MOST_KNOWN) break;
+      this.known.delete(oldest);
     }
   }
 }

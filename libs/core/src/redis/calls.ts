@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { BrokerError, BrokerTimeoutError } from '../contract/errors.js';
 import { monotonicMs, sleep, systemClock } from '../runtime/clock.js';
 import type { LinkRole, Links } from './links.js';
-import { toBrokerError } from './redis-errors.js';
+import { REACTIONS, toBrokerError } from './redis-errors.js';
 import { runScript, type Script } from './run-script.js';
 
 /** What a server of a Cluster answers while a queue is being moved to another one: nothing was done. */
@@ -62,6 +62,7 @@ export class Calls {
       } catch (error) {
         if (!(error instanceof BrokerError) || monotonicMs() > deadline) throw error;
         const { reason } = error;
+        if (reason === 'MOVED' && !this.links.several) throw inCluster(error);
         const again = reason === 'MOVED' ? follow : role !== 'maintenance' && ON_ITS_WAY.has(reason);
         if (!again) throw error;
         // Where it has moved to is known at once; that two servers disagree is not seen twice in a row.
@@ -78,4 +79,9 @@ export class Calls {
     if (error instanceof BrokerTimeoutError && error.reason === 'TIMEOUT') this.links.rebuild(link);
     return error;
   }
+}
+
+/** One server of many was taken for the only one: that others have the queue helps nobody who does not know them. */
+function inCluster({ reason, message, retryable }: BrokerError): BrokerError {
+  return new BrokerError(reason, message, { retryable, fix: REACTIONS.CROSSSLOT!.fix! });
 }

@@ -26,6 +26,7 @@ const ELSEWHERE = /^(MOVED|ASK|CLUSTERDOWN|READONLY|MASTERDOWN|LOADING|UNBLOCKED
  * does not answer.
  */
 export class ClusterLinks implements Links {
+  readonly several = true;
   private readonly seeds: readonly Endpoint[];
   private readonly nodes = new Map<string, NodeLinks>();
   private readonly nodeOf = new WeakMap<Redis, NodeLinks>();
@@ -160,9 +161,9 @@ export class ClusterLinks implements Links {
     for (const address of this.seeds.map(describeEndpoint)) {
       const failure = await this.learnFrom(address, limitMs());
       if (failure === undefined) break;
-      const { why, hopeless } = failure;
+      const { why, hopeless, fix } = failure;
       if (/cluster support disabled/.test(why)) throw noCluster(address);
-      if (hopeless) throw new RedisUnusableError(`Redis at ${address}: ${why}`, { fix: ACCESS });
+      if (hopeless) throw new RedisUnusableError(`Redis at ${address}: ${why}`, { ...(fix && { fix }) });
       silent.push(`${address}: ${why}`);
     }
     if (silent.length === this.seeds.length) return silent.join('; ');
@@ -188,6 +189,7 @@ export class ClusterLinks implements Links {
       if (this.closed) return;
       if ((await this.learnFrom(address, ASK_MS)) === undefined) break;
     }
+    if (this.closed) return; // what is opened now would never be closed
     this.announceMoves();
     for (const link of this.servers()) if (link.status === 'wait') void link.connect().catch(() => undefined);
     await this.leave();
@@ -302,8 +304,6 @@ export class ClusterLinks implements Links {
     return access;
   }
 }
-
-const ACCESS = 'check redis.username and redis.password';
 
 function noCluster(address: string): RedisUnusableError {
   return new RedisUnusableError(`Redis at ${address} is no Cluster`, {

@@ -1,7 +1,7 @@
 import type { DataLoss, LostRange } from '../contract/data-loss.js';
 import { BrokerError } from '../contract/errors.js';
 import { type Lane, LANES } from '../contract/lane.js';
-import { sleep, systemClock } from '../runtime/clock.js';
+import { monotonicMs, sleep, systemClock } from '../runtime/clock.js';
 import type { Calls } from './calls.js';
 import type { QueueKeys } from './keys.js';
 import { dataSetAnswer, type DataSet, type RawEntry } from './replies.js';
@@ -16,6 +16,8 @@ interface Seen {
   epoch: string | undefined;
   /** The last entry of each lane that was ever seen. */
   readonly last: Record<Lane, string>;
+  /** When that was last known to be there, in milliseconds of the steady clock. */
+  at: number;
 }
 
 /**
@@ -47,8 +49,9 @@ export class DataWatch {
   /** The name of the data set as it is now: another one than before means that all that was there is gone. */
   named(queue: string, epoch: string): void {
     const seen = this.of(queue);
-    if (seen.epoch === undefined) seen.epoch = epoch;
-    else if (seen.epoch !== epoch) void this.lookAfter(queue);
+    seen.epoch ??= epoch;
+    if (seen.epoch === epoch) seen.at = monotonicMs();
+    else void this.lookAfter(queue);
   }
 
   /** Entries of a lane, in order, that exist. */
@@ -56,8 +59,9 @@ export class DataWatch {
     const newest = entries.at(-1);
     if (newest === undefined) return;
     const entryId = typeof newest === 'string' ? newest.slice(0, newest.indexOf('\n')) : newest[0];
-    const { last } = this.of(queue);
-    if (entryBefore(last[lane], entryId)) last[lane] = entryId;
+    const seen = this.of(queue);
+    if (entryBefore(seen.last[lane], entryId)) seen.last[lane] = entryId;
+    seen.at = monotonicMs();
   }
 
   /** Asks about every queue in use. Right after a failover not every server answers yet. */
@@ -72,11 +76,16 @@ export class DataWatch {
     return look;
   }
 
-  /** What cannot be asked in all these tries is asked when the link is back the next time. */
+  /**
+   * Held against what was known when it began: while it is tried again others may have seen what is new. What cannot be
+   * asked in all these tries is asked when the link is back the next time.
+   */
   private async lookUntilSeen(queue: string): Promise<void> {
+    const { last, ...known } = this.of(queue);
+    const before = { ...known, last: { ...last } };
     for (const pauseMs of LOOK_AGAIN_MS) {
       try {
-        await this.lookAt(queue);
+        await this.lookAt(queue, before);
         return;
       } catch (error) {
         if (error instanceof BrokerError && error.reason === 'CLOSED') return;
@@ -85,13 +94,13 @@ export class DataWatch {
     }
   }
 
-  private async lookAt(queue: string): Promise<void> {
+  private async lookAt(queue: string, before: Seen): Promise<void> {
     const { laneList, control } = this.keysOf(queue);
-    const { epoch, last } = this.of(queue);
-    const before: Seen = { epoch, last: { ...last } };
     const reply = await this.calls.run('commands', queue, scripts.dataSet, [...laneList, control], []);
     const loss = this.compare(queue, before, dataSetAnswer(reply));
     if (loss) for (const listener of this.listeners) listener(loss);
+    // After the loss was told: what is missing from now on is missing because of another.
+    this.of(queue).at = monotonicMs();
   }
 
   /**
@@ -113,13 +122,14 @@ export class DataWatch {
       after: now.last[lane],
       upTo: before.last[lane],
     }));
-    return { queue, how: replaced ? 'replaced' : 'rolled-back', ranges };
+    const seenAgoMs = monotonicMs() - before.at;
+    return { queue, how: replaced ? 'replaced' : 'rolled-back', ranges, seenAgoMs };
   }
 
   private of(queue: string): Seen {
     let seen = this.queues.get(queue);
     if (!seen) {
-      seen = { epoch: undefined, last: { high: '0-0', normal: '0-0', low: '0-0' } };
+      seen = { epoch: undefined, last: { high: '0-0', normal: '0-0', low: '0-0' }, at: 0 };
       this.queues.set(queue, seen);
     }
     return seen;

@@ -1,20 +1,21 @@
 import type { Redis } from 'ioredis';
 import { type Durability, durabilityName } from '../contract/durability.js';
-import { BrokerTimeoutError, DurabilityUnavailableError } from '../contract/errors.js';
+import { BrokerError, BrokerTimeoutError, DurabilityUnavailableError } from '../contract/errors.js';
+import { BelievedFacts } from './believed-facts.js';
 import type { Calls } from './calls.js';
 import { type BarrierParts, DurabilityBarrier } from './durability-barrier.js';
 import { toBrokerError } from './redis-errors.js';
 import { RECORD_TTL_MS } from './requests.js';
 import { runScript } from './run-script.js';
 import { scripts } from './scripts.generated.js';
-import { durabilityLack, readServerFacts, type ServerFacts } from './server-check.js';
+import { askServer, durabilityLack, type ServerFacts } from './server-check.js';
 
 /** Waits end well before the command that waits is taken for lost. */
 const WAIT_SHARE = 0.8;
 
 /** Lets in what a server can keep as safely as asked, and waits until it has. */
 export class DurabilityGate {
-  private readonly facts = new WeakMap<Redis, Promise<ServerFacts>>();
+  private readonly facts: BelievedFacts;
   private readonly barriers = new Map<string, DurabilityBarrier>();
   /** What could be had before, by queue. */
   private readonly had = new Set<string>();
@@ -23,10 +24,11 @@ export class DurabilityGate {
     private readonly calls: Calls,
     private readonly commandTimeoutMs: number,
   ) {
+    this.facts = new BelievedFacts((link) => calls.on(link, askServer));
     // Another server may answer by now, or the same with other settings.
     calls.links.onReconnect((role) => {
       if (role !== 'commands') return;
-      for (const link of calls.links.servers()) this.facts.delete(link);
+      for (const link of calls.links.servers()) this.facts.forget(link);
     });
   }
 
@@ -35,14 +37,9 @@ export class DurabilityGate {
    *   before, that may pass: a replica that was made the primary has none for a while
    */
   async admit(queue: string, durability: Durability): Promise<void> {
-    const link = await this.calls.links.ready('commands', queue);
     const name = durabilityName(durability);
     const key = `${queue} ${name}`;
-    let lack = durabilityLack(durability, await this.known(link));
-    if (lack) {
-      this.facts.delete(link); // replicas come back, settings are changed
-      lack = durabilityLack(durability, await this.known(link));
-    }
+    const lack = await this.lackOf(queue, durability).catch(nothingWasSent);
     if (!lack) this.had.add(key);
     else throw new DurabilityUnavailableError(name, lack.why, lack.fix, { retryable: this.had.has(key) });
   }
@@ -56,6 +53,7 @@ export class DurabilityGate {
     try {
       await this.reach(queue, durability, record, sequence);
     } catch (error) {
+      await this.doubt(queue);
       if (error instanceof BrokerTimeoutError) throw error;
       const { message, retryable } = toBrokerError(error);
       throw new BrokerTimeoutError('UNCONFIRMED', `not confirmed: ${message}`, { cause: error, retryable });
@@ -69,7 +67,7 @@ export class DurabilityGate {
     sequence: number,
   ): Promise<void> {
     if (durability === 'durable') {
-      const facts = await this.known(await this.calls.links.ready('commands', queue));
+      const facts = await this.facts.of(await this.calls.links.ready('commands', queue));
       // Such a server answers nothing before it is on disk.
       if (facts.appendOnly === true && facts.appendFsync === 'always') return;
     }
@@ -114,13 +112,25 @@ export class DurabilityGate {
     };
   }
 
-  private known(link: Redis): Promise<ServerFacts> {
-    let facts = this.facts.get(link);
-    if (!facts) {
-      facts = readServerFacts(link);
-      this.facts.set(link, facts);
-      facts.catch(() => this.facts.delete(link));
-    }
-    return facts;
+  /** What the queue's server lacks, if anything. Replicas come back and settings are changed: that it does is asked twice. */
+  private async lackOf(queue: string, durability: Durability): Promise<ReturnType<typeof durabilityLack>> {
+    const link = await this.calls.links.ready('commands', queue);
+    const lacks = (facts: ServerFacts) => durabilityLack(durability, facts);
+    return lacks(await this.facts.of(link)) && lacks(await this.facts.anew(link));
   }
+
+  /** What its server said of itself did not come true. */
+  private async doubt(queue: string): Promise<void> {
+    const link = await this.calls.links.ready('commands', queue).catch(() => undefined);
+    if (link) this.facts.forget(link);
+  }
+}
+
+/** Who only asked and was not answered has written nothing: the outcome is not in doubt, as the error would say. */
+function nothingWasSent(error: unknown): never {
+  if (!(error instanceof BrokerTimeoutError)) throw error;
+  throw new BrokerError('UNAVAILABLE', `nothing was sent: ${error.message}`, {
+    cause: error,
+    retryable: true,
+  });
 }

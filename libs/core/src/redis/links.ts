@@ -18,6 +18,9 @@ export interface Links {
   /** What may be shown of the target: never user, password or query. */
   readonly target: string;
 
+  /** Whether there are several servers: then a queue that is said to have moved is found where it is. */
+  readonly several: boolean;
+
   /**
    * Opens the first connections, trying until `connectTimeoutMs` is over.
    * @throws RedisUnusableError naming the target and the last reason

@@ -1,10 +1,11 @@
 import { Redis, type RedisOptions as ClientOptions } from 'ioredis';
 import { BrokerError, RedisUnusableError } from '../contract/errors.js';
 import type { ResolvedRedisOptions } from '../policy/redis-options.js';
-import { sleep, systemClock } from '../runtime/clock.js';
 import { Absence } from './absence.js';
 import { describeEndpoint, type Endpoint } from './endpoint.js';
+import { guardHandshake } from './handshake.js';
 import type { LinkRole, Links, ReconnectListener } from './links.js';
+import { ServerIdentity } from './server-identity.js';
 import { type Unreachable, WhyNot } from './why-not.js';
 
 /** How long a socket may take to say goodbye before it is destroyed: a dead one never does. */
@@ -16,14 +17,18 @@ const LONGEST_RECONNECT_MS = 1000;
 /** How long upkeep waits for its link before it gives this pass up. */
 const READY_TIMEOUT_MS = 1000;
 
-/**
- * Longest time between a connection and its first answers: a server that is frozen, or one behind a wire that is cut
- * in one direction, still accepts connections, since its kernel does.
- */
-const HANDSHAKE_TIMEOUT_MS = 3000;
-
 /** Longest pause between two looks whether a server that loads its data has done so. */
 const LOADING_LOOK_MS = 500;
+
+/** What a link tells of its state, and of what went wrong on the way; the second comes of asking a Sentinel. */
+const NEWS = ['error', 'sentinelError', 'ready', 'close', 'end'] as const;
+
+/** Errors of a server that is a replica by now: its clients belong to whoever is the primary. */
+const DEMOTED = /^(READONLY|MASTERDOWN)\b/;
+
+const START_REDIS = 'start a Redis there, or set redis.url (REDIS_URL) or redis.addr (REDIS_ADDR)';
+const START_SENTINELS =
+  'start the Sentinels and what they watch, or set redis.sentinels and redis.sentinelName';
 
 /** Whether an error of ioredis says that a command was sent and not answered. */
 const UNANSWERED = /^(Command timed out|Reached the max retries|Connection is closed)/;
@@ -41,6 +46,7 @@ export interface NodeLinksParts {
  * itself; nothing that was under way is sent twice by it.
  */
 export class NodeLinks implements Links {
+  readonly several = false;
   /** By role, and for blocking reads also by part. */
   private readonly links = new Map<string, Redis>();
   /** Names of links that were ready before. */
@@ -49,9 +55,10 @@ export class NodeLinks implements Links {
   private readonly absence: Absence;
   /** Of the link for commands. */
   private whyNot: WhyNot | undefined;
-  /** Where the last link that was opened leads to. */
-  private leadsTo: string | undefined;
+  private readonly identity = new ServerIdentity();
   private readonly reviving = new Set<NodeJS.Timeout>();
+  /** Those who wait for a link: told when there is nothing to wait for any more. */
+  private readonly waiting = new Set<() => void>();
   private closed = false;
 
   constructor(private readonly parts: NodeLinksParts) {
@@ -86,14 +93,11 @@ export class NodeLinks implements Links {
     const { connectTimeoutMs } = this.parts.options;
     const failure = await this.open(connectTimeoutMs);
     if (!failure) return;
-    throw new RedisUnusableError(
-      `cannot reach Redis at ${this.target} within ${connectTimeoutMs} ms: ${failure.why}`,
-      {
-        fix: this.parts.endpoint.sentinels
-          ? 'start the Sentinels and what they watch, or set redis.sentinels and redis.sentinelName'
-          : 'start a Redis there, or set redis.url (REDIS_URL) or redis.addr (REDIS_ADDR)',
-      },
-    );
+    const { why, hopeless, fix = this.parts.endpoint.sentinels ? START_SENTINELS : START_REDIS } = failure;
+    const refusal = hopeless
+      ? `Redis at ${this.target} refuses the connection: ${why}`
+      : `cannot reach Redis at ${this.target} within ${connectTimeoutMs} ms: ${why}`;
+    throw new RedisUnusableError(refusal, { fix });
   }
 
   /**
@@ -102,19 +106,9 @@ export class NodeLinks implements Links {
    */
   async open(limitMs: number, { once = false } = {}): Promise<Unreachable | undefined> {
     const link = this.commands;
-    const giveUp = new AbortController();
-    const timeout = setTimeout(() => giveUp.abort(), limitMs);
-    try {
-      if (link.status === 'wait') void link.connect().catch(() => undefined);
-      while (!isReady(link)) {
-        const { known, hopeless, told } = this.whyNot!;
-        if (giveUp.signal.aborted || hopeless || this.closed || (once && known)) return told;
-        await sleep(systemClock, 10, giveUp.signal);
-      }
-      return undefined;
-    } finally {
-      clearTimeout(timeout);
-    }
+    if (link.status === 'wait') void link.connect().catch(() => undefined);
+    await this.news(link, limitMs, ({ known, hopeless }) => hopeless || (once && known));
+    return isReady(link) ? undefined : this.whyNot!.told;
   }
 
   servers(): readonly Redis[] {
@@ -131,7 +125,7 @@ export class NodeLinks implements Links {
     const name = nameOf(role, part);
     const link = this.get(role, name);
     if (role === 'commands' || isReady(link)) return link;
-    if (role === 'blocking' || !this.opened.has(name)) await becomesReady(link);
+    if (role === 'blocking' || !this.opened.has(name)) await this.news(link, READY_TIMEOUT_MS);
     if (!isReady(link)) throw new BrokerError('UNAVAILABLE', 'Redis is not connected', { retryable: true });
     return link;
   }
@@ -154,7 +148,7 @@ export class NodeLinks implements Links {
   }
 
   met(link: Redis, error: Error): void {
-    // A server that answers READONLY is left by the client itself (reconnectOnError); nothing else says "elsewhere".
+    // A server that is a replica by now is left by the client itself (reconnectOnError).
     if (UNANSWERED.test(error.message)) this.absence.unanswered(link);
   }
 
@@ -164,12 +158,13 @@ export class NodeLinks implements Links {
   }
 
   rebuild(link: Redis): void {
-    if (!this.closed && isReady(link) && [...this.links.values()].includes(link)) link.disconnect(true);
+    if (!this.closed && isReady(link) && this.keeps(link)) link.disconnect(true);
   }
 
   async close(): Promise<void> {
     this.closed = true;
     for (const timer of this.reviving) clearTimeout(timer);
+    for (const look of this.waiting) look();
     await Promise.all([...this.links.values()].map(closeLink));
   }
 
@@ -187,25 +182,54 @@ export class NodeLinks implements Links {
   private create(role: LinkRole, name: string): Redis {
     const link = new Redis(this.clientOptions(role));
     if (role === 'commands') this.whyNot = new WhyNot(link, this.parts.endpoint);
+    link.setMaxListeners(0); // as many wait for it as there are queues
     link.on('error', () => undefined); // each call reports its own failure; without a listener ioredis prints
     link.on('ready', () => this.arrived(role, name, link));
     link.on('close', () => this.opened.has(name) && this.absence.closed(link));
     link.on('end', () => this.revive(name, link));
-    link.on('connect', () => hushSentinels(link));
-    limitHandshake(link);
+    this.identity.listen(link);
+    guardHandshake(link);
     return link;
   }
 
   private arrived(role: LinkRole, name: string, link: Redis): void {
     const { silentMs, awayMs } = this.absence.over(link);
-    const before = this.leadsTo;
-    this.leadsTo = `${link.stream.remoteAddress}:${link.stream.remotePort}`;
-    const elsewhere = before !== undefined && before !== this.leadsTo;
+    // Whatever was seen or renewed before may be unknown there, however short the way was.
+    const elsewhere = this.identity.isOther(link);
     if (this.opened.has(name)) {
       for (const listener of this.reconnectListeners)
         listener(role, elsewhere ? Number.POSITIVE_INFINITY : silentMs, awayMs);
     }
     this.opened.add(name);
+  }
+
+  /**
+   * Waits until the link is ready, is none of ours any more, or what is known of it is `enough`: looks whenever it has
+   * news. For at most `limitMs`.
+   */
+  private news(
+    link: Redis,
+    limitMs: number,
+    enough: (whyNot: WhyNot) => boolean = () => false,
+  ): Promise<void> {
+    const over = (): boolean => this.closed || isReady(link) || !this.keeps(link) || enough(this.whyNot!);
+    if (over()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        clearTimeout(timeout);
+        for (const event of NEWS) link.off(event, look);
+        this.waiting.delete(look);
+        resolve();
+      };
+      const look = (): void => (over() ? stop() : undefined);
+      const timeout = setTimeout(stop, limitMs);
+      for (const event of NEWS) link.on(event, look);
+      this.waiting.add(look);
+    });
+  }
+
+  private keeps(link: Redis): boolean {
+    return [...this.links.values()].includes(link);
   }
 
   /**
@@ -242,8 +266,8 @@ export class NodeLinks implements Links {
       maxLoadingRetryTime: LOADING_LOOK_MS,
       // Without it a client goes on writing to the old primary for seconds after a failover.
       failoverDetector: true,
-      // After a failover the old primary answers READONLY: connect anew, and let the caller repeat the command.
-      reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
+      // After a failover the old primary answers so: connect anew, and let the caller repeat the command.
+      reconnectOnError: (error) => (DEMOTED.test(error.message) ? 1 : false),
     };
   }
 
@@ -256,41 +280,6 @@ export class NodeLinks implements Links {
 
 function nameOf(role: LinkRole, part: string): string {
   return part === '' ? role : `${role} ${part}`;
-}
-
-/**
- * The client listens to every Sentinel for failovers, and nobody to what these listeners have to say of one that is
- * down: then ioredis prints it, again and again. Nothing depends on that one.
- */
-function hushSentinels(link: Redis): void {
-  const { connector } = link as unknown as {
-    readonly connector?: {
-      readonly failoverDetector?: { readonly sentinels?: readonly { readonly client: Redis }[] } | null;
-    };
-  };
-  for (const { client } of connector?.failoverDetector?.sentinels ?? []) client.on('error', () => undefined);
-}
-
-/** Ends a connection that was made but not answered. */
-function limitHandshake(link: Redis): void {
-  let timeout: NodeJS.Timeout | undefined;
-  link.on('connect', () => {
-    timeout = setTimeout(() => link.disconnect(true), HANDSHAKE_TIMEOUT_MS);
-  });
-  for (const event of ['ready', 'close'] as const) link.on(event, () => clearTimeout(timeout));
-}
-
-/** Resolves when the link is ready, when it never will be, or when that takes too long. */
-function becomesReady(link: Redis): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      for (const event of ['ready', 'end'] as const) link.off(event, done);
-      clearTimeout(timeout);
-      resolve();
-    };
-    const timeout = setTimeout(done, READY_TIMEOUT_MS);
-    for (const event of ['ready', 'end'] as const) link.once(event, done);
-  });
 }
 
 /** A link without a connection says no goodbye, so only one that has one is waited for. */

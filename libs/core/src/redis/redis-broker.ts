@@ -251,7 +251,7 @@ export class RedisBroker implements Broker {
         request.cursor ? LANE_NUMBER[request.cursor.lane] : 1,
         request.cursor?.after ?? '',
         request.wakeEntryId ?? '',
-        ...request.held,
+        ...request.held.map(({ lane, entryId }) => `${LANE_NUMBER[lane]} ${entryId}`),
       ],
     );
     const { now, ...answer } = reclaimAnswer(request.queue, reply);

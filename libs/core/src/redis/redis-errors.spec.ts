@@ -85,6 +85,22 @@ describe('a code that Redis answers with', () => {
   });
 });
 
+describe('a script that may not do what it does', () => {
+  it.each([
+    "ERR The user executing the script can't run this command or subcommand script: 9874, on @user_script:63.",
+    "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+    "ERR ACL failure in script: User app has no permissions to run the 'xadd' command script: 9874, on @user_script:63.",
+  ])('is as forbidden as one that may not be run: %s', (message) => {
+    const error = toBrokerError(reply(message));
+
+    expect(error).toMatchObject({ reason: 'NOPERM', retryable: false, fix: REACTIONS.NOPERM!.fix });
+  });
+
+  it('is not seen where only the text of a command says so', () => {
+    expect(toBrokerError(reply('ERR unknown command: ACL failure in script')).reason).toBe('ERR');
+  });
+});
+
 describe('an error of the link', () => {
   it('says that nothing was sent where nothing was', () => {
     const error = toBrokerError(new Error("Stream isn't writeable and enableOfflineQueue options is false"));

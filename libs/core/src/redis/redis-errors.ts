@@ -60,8 +60,12 @@ export function toBrokerError(error: unknown): BrokerError {
   });
 }
 
+/** How a script says that its user may not do what it does: it has no code then. Redis 7.0; 7.2 and newer. */
+const FORBIDDEN_IN_SCRIPT = /^ERR (The user executing the script|ACL failure in script)/;
+
 function fromReply(message: string): BrokerError {
-  const reason = /^-?([A-Z][A-Z0-9]+)\b/.exec(message)?.[1] ?? 'ERR';
+  const code = /^-?([A-Z][A-Z0-9]+)\b/.exec(message)?.[1] ?? 'ERR';
+  const reason = FORBIDDEN_IN_SCRIPT.test(message) ? 'NOPERM' : code;
   const shown = message.replace(/,? with args beginning with:.*$/s, '').replace(/\n.*$/s, '');
   const { reaction, fix } = (Object.hasOwn(REACTIONS, reason) && REACTIONS[reason]) || UNFORESEEN;
   return new BrokerError(reason, `Redis answered: ${shown}`, {

@@ -96,7 +96,7 @@ return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: '9874a6cf87fc2ff4b69a7d4cf63ae78f6cc0d646',
+    sha1: '252f69356554f9e79f8c7c14004d02680bcce1ad',
     lua: `local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
@@ -111,19 +111,24 @@ local count, max = tonumber(ARGV[5]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%d', now)
+local function active(lane)
+  local summary = redis.pcall('XPENDING', KEYS[lane], 'workers')
+  local count = summary[1] or 0
+  for _, holder in ipairs(summary[4] or {}) do
+    if holder[1] == 'released' then count = count - holder[2] end
+  end
+  return count
+end
 local room = math.huge
 if max > 0 then
-  local held = 0
-  for lane = 1, 3 do held = held + redis.call('XLEN', KEYS[lane]) end
-  if held + count > max then
-    for lane = 1, 3 do
-      local pending = redis.pcall('XPENDING', KEYS[lane], 'workers')
-      if not pending.err then held = held - pending[1] end
-    end
-    room = max - held
+  local ready = 0
+  for lane = 1, 3 do ready = ready + redis.call('XLEN', KEYS[lane]) end
+  if ready + count > max then
+    for lane = 1, 3 do ready = ready - active(lane) end
+    room = max - ready
   end
 end
-local places, own, woken = {}, {}, false
+local places, written, woken = {}, {}, false
 local function due_time(due)
   if due == '' then return nil end
   local amount = tonumber(due:sub(2))
@@ -145,11 +150,10 @@ local function earlier(i, id, bucket, field)
     if first then return 'd' .. first end
   end
   if ARGV[i + 9] == '1' then
-    if own[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
+    if written[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
   end
 end
 local function remember(i, id, wait)
-  own[id] = true
   if ARGV[i + 4] ~= '' then
     redis.call('SET', KEYS[tonumber(ARGV[i + 4])], ARGV[i + 5] .. ' ' .. id, 'PX', ARGV[i + 6])
   end
@@ -182,6 +186,7 @@ for task = 1, count do
   end
   if not answer then
     local place = write(lane, id, type, ARGV[i + 1], ARGV[i + 2], at)
+    written[id] = true
     if complex then remember(i, id, at and at - now or 0) end
     local fields = places[bucket]
     if not fields then
@@ -308,7 +313,7 @@ return moved`,
   },
   reclaim: {
     name: 'reclaim',
-    sha1: 'fc1838b3536e0c7b4d0ef58ec517590ac1c84d8e',
+    sha1: 'c57badfe420a2bbe1dbd6b6a6abe2eef46a9be05',
     lua: `local PAGE = 100
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -327,7 +332,7 @@ local held = {}
 for i = 10, #ARGV do held[ARGV[i]] = true end
 local taken, left, suspected = {}, 0, 0
 local function consider(lane, entry, holder, idle, deliveries)
-  if idle < lease or (holder == consumer and held[entry]) then return end
+  if idle < lease or (holder == consumer and held[lane .. ' ' .. entry]) then return end
   local suspect = deliveries % 1000 >= 2
   if suspect and suspects == 0 then
     suspected = suspected + 1

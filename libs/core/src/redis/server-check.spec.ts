@@ -6,6 +6,7 @@ import {
   unfitError,
   unfitness,
   volatility,
+  wrongKind,
 } from './server-check.js';
 
 const FIT: ServerFacts = {
@@ -65,23 +66,33 @@ describe('unfitness', () => {
   });
 });
 
-describe('misplacement', () => {
+describe('wrongKind', () => {
   it.each([
     ['a primary', { role: 'master' }, false],
     ['one that does not tell its role', { role: undefined }, false],
     ['a primary of a Cluster, where a Cluster is meant', { role: 'master', mode: 'cluster' }, true],
     ['a single server, where a Cluster is meant: finding the nodes says so', { role: 'master' }, true],
   ])('is none of %s', (_, facts, cluster) => {
-    expect(misplacement({ ...FIT, ...facts }, { cluster })).toBeUndefined();
+    expect(wrongKind({ ...FIT, ...facts }, { cluster })).toBeUndefined();
   });
 
   it.each([
-    ['a replica', { role: 'slave' }, false, /replica.*redis\.sentinels/],
-    ['a replica in a Cluster', { role: 'slave', mode: 'cluster' }, true, /replica/],
-    ['a node of a Cluster that is named alone', { role: 'master', mode: 'cluster' }, false, /redis\.cluster/],
-    ['a Sentinel', { mode: 'sentinel' }, false, /Sentinel.*redis\.sentinels/],
-  ])('says what to set instead of %s', (_, facts, cluster, says) => {
-    expect(misplacement({ ...FIT, ...facts }, { cluster })).toMatch(says);
+    ['a node of a Cluster that is named alone', { role: 'master', mode: 'cluster' }, /redis\.cluster/],
+    ['a Sentinel', { mode: 'sentinel' }, /redis\.sentinels/],
+  ])('says what to set instead of %s, and in place of what', (_, facts, says) => {
+    const { why, fix } = wrongKind({ ...FIT, ...facts }, { cluster: false })!;
+
+    expect(why).toMatch(says);
+    expect(fix).toMatch(new RegExp(`${says.source}.*redis\\.url.*redis\\.addr`));
+  });
+});
+
+describe('misplacement', () => {
+  it('is a replica, in a Cluster or not, and nothing else', () => {
+    expect(misplacement({ ...FIT, role: 'slave' })).toMatch(/replica.*redis\.sentinels/);
+    expect(misplacement({ ...FIT, role: 'slave', mode: 'cluster' })).toMatch(/replica/);
+    expect(misplacement({ ...FIT, role: 'master' })).toBeUndefined();
+    expect(misplacement({ ...FIT, role: undefined })).toBeUndefined();
   });
 });
 

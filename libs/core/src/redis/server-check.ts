@@ -3,6 +3,9 @@ import type { Durability } from '../contract/durability.js';
 import { RedisUnusableError } from '../contract/errors.js';
 import { toBrokerError } from './redis-errors.js';
 
+/** A replica speaks every second; one that was silent for so long does not keep up. Redis' own `min-replicas-max-lag`. */
+const REPLICA_SILENT_S = 10;
+
 /** What was found behind the address. */
 export interface ServerFacts {
   readonly product: 'redis' | 'valkey';
@@ -19,37 +22,42 @@ export interface ServerFacts {
   readonly appendFsync: string | undefined;
   /** Whether the server can be asked to wait for its disk (`WAITAOF`, Redis 7.2). */
   readonly waitAof: boolean;
-  /** Replicas that are connected. */
+  /** Replicas that are connected, have the data, and were heard of lately. */
   readonly replicas: number;
 }
 
 /** Reads what the server says of itself. @throws BrokerError when it does not answer */
 export async function readServerFacts(client: Redis): Promise<ServerFacts> {
   try {
-    const [server, memory, persistence, replication, fsync, waitAof] = await Promise.all([
-      client.info('server').then(parseInfo),
-      client.info('memory').then(parseInfo),
-      client.info('persistence').then(parseInfo),
-      client.info('replication').then(parseInfo),
-      // Services that manage Redis forbid CONFIG; COMMAND may be missing from an access control list.
-      client.config('GET', 'appendfsync').catch(forbidden),
-      client.command('INFO', 'WAITAOF').catch(forbidden),
-    ]);
-    const valkey = server.valkey_version;
-    return {
-      product: valkey ? 'valkey' : 'redis',
-      version: valkey ?? server.redis_version ?? 'unknown',
-      mode: server.redis_mode ?? server.server_mode ?? 'standalone',
-      role: replication.role,
-      evictionPolicy: memory.maxmemory_policy,
-      appendOnly: persistence.aof_enabled === undefined ? undefined : persistence.aof_enabled === '1',
-      appendFsync: settingOf(fsync),
-      waitAof: Array.isArray(waitAof) && Array.isArray(waitAof[0]),
-      replicas: Number(replication.connected_slaves ?? 0),
-    };
+    return await askServer(client);
   } catch (error) {
     throw toBrokerError(error);
   }
+}
+
+/** Asks the server what it says of itself. @throws what the client throws */
+export async function askServer(client: Redis): Promise<ServerFacts> {
+  const [server, memory, persistence, replication, fsync, waitAof] = await Promise.all([
+    client.info('server').then(parseInfo),
+    client.info('memory').then(parseInfo),
+    client.info('persistence').then(parseInfo),
+    client.info('replication').then(parseInfo),
+    // Services that manage Redis forbid CONFIG; COMMAND may be missing from an access control list.
+    client.config('GET', 'appendfsync').catch(forbidden),
+    client.command('INFO', 'WAITAOF').catch(forbidden),
+  ]);
+  const valkey = server.valkey_version;
+  return {
+    product: valkey ? 'valkey' : 'redis',
+    version: valkey ?? server.redis_version ?? 'unknown',
+    mode: server.redis_mode ?? server.server_mode ?? 'standalone',
+    role: replication.role,
+    evictionPolicy: memory.maxmemory_policy,
+    appendOnly: persistence.aof_enabled === undefined ? undefined : persistence.aof_enabled === '1',
+    appendFsync: settingOf(fsync),
+    waitAof: Array.isArray(waitAof) && Array.isArray(waitAof[0]),
+    replicas: replicasOf(replication),
+  };
 }
 
 /** Why a server cannot give a durability, and what to do; nothing when it can. */
@@ -107,12 +115,26 @@ export function volatility(facts: ServerFacts): string | undefined {
   );
 }
 
-/** Why a server is not one that tasks can be written to as the options say; nothing when it is. */
-export function misplacement(facts: ServerFacts, { cluster }: { cluster: boolean }): string | undefined {
-  if (facts.mode === 'sentinel') return 'it is a Sentinel, which holds no tasks; set redis.sentinels';
-  if (facts.mode === 'cluster' && !cluster) {
-    return 'it is a node of a Cluster, which sends clients on to others; set redis.cluster';
+/** Why nothing can be written to a server of this kind as the options say, and what to set instead; nothing when it can. */
+export function wrongKind(
+  facts: ServerFacts,
+  { cluster }: { cluster: boolean },
+): { readonly why: string; readonly fix: string } | undefined {
+  if (facts.mode === 'sentinel') {
+    return {
+      why: 'it is a Sentinel, which holds no tasks; set redis.sentinels',
+      fix: 'set redis.sentinels to the Sentinels, in place of redis.url and redis.addr',
+    };
   }
+  if (facts.mode !== 'cluster' || cluster) return undefined;
+  return {
+    why: 'it is a node of a Cluster, which sends clients on to others; set redis.cluster',
+    fix: 'set redis.cluster to some of the nodes, in place of redis.url and redis.addr',
+  };
+}
+
+/** Why a server does not take tasks now; nothing when it does. */
+export function misplacement(facts: ServerFacts): string | undefined {
   if (facts.role !== 'slave') return undefined;
   return 'it is a replica, which takes no writes; name the primary, or set redis.sentinels to find it by itself';
 }
@@ -139,6 +161,20 @@ function parseInfo(text: string): Record<string, string> {
   return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
   );
+}
+
+/**
+ * Replicas that could confirm something: one that is still being filled, or was not heard of for long, confirms nothing
+ * in time. They are listed one by one, as `slave0`, `slave1` …; where they are not, their number has to do.
+ */
+function replicasOf(replication: Readonly<Record<string, string>>): number {
+  const listed = Object.keys(replication).filter((name) => /^slave\d+$/.test(name));
+  if (listed.length === 0) return Number(replication.connected_slaves ?? 0);
+  return listed.filter((name) => {
+    const said = replication[name]!;
+    const silentS = Number(/\blag=(\d+)/.exec(said)?.[1] ?? 0);
+    return /\bstate=online\b/.test(said) && silentS <= REPLICA_SILENT_S;
+  }).length;
 }
 
 function forbidden(): undefined {

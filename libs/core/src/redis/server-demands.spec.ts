@@ -105,4 +105,26 @@ describe('demandFit', () => {
       });
     },
   );
+
+  it.each([
+    ['a node of a Cluster', { mode: 'cluster' }, /redis\.cluster/],
+    ['a Sentinel', { mode: 'sentinel' }, /redis\.sentinels/],
+  ])('refuses %s whatever the policy: nothing could be written', (_, facts, says) => {
+    for (const unsafe of ['refuse', 'warn'] as const) {
+      const { refusal, warnings } = demand({ ...facts, appendOnly: false }, { redis: { unsafe } });
+
+      expect(refusal).toMatchObject({ code: 'TASKQ_REDIS_UNUSABLE', fix: expect.stringMatching(says) });
+      // One message: what else may be wrong with it is beside the point, and no policy is offered.
+      expect(refusal?.fix).not.toContain('redis.unsafe');
+      expect(warnings).toEqual([]);
+    }
+  });
+
+  it('lets whoever insists on a replica have it: it may become the primary', () => {
+    expect(demand({ role: 'slave' }, {}).refusal?.message).toMatch(/replica/);
+    expect(demand({ role: 'slave' }, { redis: { unsafe: 'warn' } })).toEqual({
+      warnings: [expect.stringMatching(/replica/)],
+      refusal: undefined,
+    });
+  });
 });

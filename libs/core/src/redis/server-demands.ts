@@ -1,4 +1,5 @@
 import { durabilityName } from '../contract/durability.js';
+import { RedisUnusableError } from '../contract/errors.js';
 import type { ResolvedEngineOptions } from '../policy/engine-options.js';
 import {
   durabilityLack,
@@ -7,6 +8,7 @@ import {
   unfitError,
   unfitness,
   volatility,
+  wrongKind,
 } from './server-check.js';
 
 /**
@@ -20,8 +22,12 @@ export function demandFit(
   warn: (message: string) => void,
 ): void {
   const { unsafe, persistence, cluster } = options.redis;
+  // No policy helps there: not a single task could be written, or only those of some queues.
+  const wrong = wrongKind(facts, { cluster: cluster !== undefined });
+  if (wrong)
+    throw new RedisUnusableError(`Redis at ${target} cannot be used: ${wrong.why}`, { fix: wrong.fix });
   const unfit = [...unfitness(facts)];
-  const misplaced = misplacement(facts, { cluster: cluster !== undefined });
+  const misplaced = misplacement(facts);
   if (misplaced !== undefined) unfit.unshift(misplaced);
   const lack = durabilityLack(options.tasks.durability, facts);
   if (lack)

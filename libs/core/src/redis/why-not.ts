@@ -5,9 +5,22 @@ import { toBrokerError } from './redis-errors.js';
 /** Why a server could not be reached. */
 export interface Unreachable {
   readonly why: string;
-  /** Waiting longer cannot help: the credentials are wrong. */
+  /** Waiting longer cannot help: credentials or options are wrong. */
   readonly hopeless: boolean;
+  /** What to do about it, where that is known. */
+  readonly fix?: string | undefined;
 }
+
+/** Answers to the first commands on a link after which no other try can do better, and what to do about each. */
+const HOPELESS: readonly (readonly [RegExp, string])[] = [
+  [/^(WRONGPASS|NOAUTH|ERR AUTH)/, 'check redis.username and redis.password'],
+  [/^NOPERM/, 'give the Redis user the permissions that taskq needs'],
+  [/^ERR (DB index|invalid DB)/, 'set redis.db, or the number in redis.url, to a database that it has'],
+  [
+    /^ERR SELECT is not allowed/,
+    'it is a node of a Cluster: set redis.cluster to some of the nodes, in place of redis.url, redis.addr and redis.db',
+  ],
+];
 
 /** What a link says of why it is not made; the second comes of asking a Sentinel. */
 const EVENTS = ['error', 'sentinelError'] as const;
@@ -32,19 +45,23 @@ export class WhyNot {
     return this.reason !== undefined;
   }
 
-  /** Waiting longer cannot help: the credentials are wrong. */
+  /** Waiting longer cannot help: credentials or options are wrong. */
   get hopeless(): boolean {
-    return /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR invalid DB)/.test(messageOf(this.reason));
+    return this.fix !== undefined;
   }
 
   get told(): Unreachable {
-    return { why: this.words(), hopeless: this.hopeless };
+    return { why: this.words(), hopeless: this.hopeless, fix: this.fix };
+  }
+
+  private get fix(): string | undefined {
+    return HOPELESS.find(([answer]) => answer.test(messageOf(this.reason)))?.[1];
   }
 
   private remember(error: unknown): void {
     // That the connection is closed in the end says less than why it was never made; and that no Sentinel is left to
     // ask says less than what one has answered.
-    const vague = codeOf(error) === undefined && codeOf(this.reason) !== undefined;
+    const vague = !saysWhy(error) && saysWhy(this.reason);
     if (!vague && !(isUnknownName(this.reason) && NO_SENTINEL.test(messageOf(error)))) this.reason = error;
   }
 
@@ -73,6 +90,11 @@ function isUnknownName(reason: unknown): boolean {
 
 function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : '';
+}
+
+/** Whether it comes from the other end, or from the socket, rather than from the client that has lost both. */
+function saysWhy(error: unknown): boolean {
+  return codeOf(error) !== undefined || (error as Error | undefined)?.name === 'ReplyError';
 }
 
 /** The socket's own word for what went wrong: ECONNREFUSED, ENOTFOUND … */

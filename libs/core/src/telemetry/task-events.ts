@@ -9,6 +9,29 @@ export interface TaskFact {
   readonly attempt: number;
 }
 
+/** What is said of a loss: that something is gone, what, and what comes of it. */
+export interface LossFact {
+  /** Which loss of this engine it is, from 1. What is missing for the same reason has the same number. */
+  readonly loss: number;
+  readonly queue: string;
+  /**
+   * `rolled-back`: the same data as it was earlier. `replaced`: other data, or none; or of a channel that was first
+   * written to after the data was last saved. `deleted`: the connection lasted, so somebody deleted it.
+   */
+  readonly how: 'rolled-back' | 'replaced' | 'deleted';
+  /** Who found out: a producer that misses its own tasks, or the connection that misses entries it has seen. */
+  readonly seenBy: 'producer' | 'connection';
+  /** Empty when the connection finds other data and has seen no entries of what was there before. */
+  readonly ranges: readonly LostRange[];
+  /** Accepted tasks of this producer that are gone and are offered again now; 0 when seen by the connection. */
+  readonly reoffered: number;
+  /**
+   * Groups of this producer that are gone and cannot be offered again, since they were too old or too many to be kept.
+   * An upper bound for what is missed: most of their tasks will have been done long ago, and nobody knows which.
+   */
+  readonly forgotten: number;
+}
+
 /** Facts, by name. Each is announced after it is true in Redis; none holds a payload. */
 export interface TaskEventMap {
   /** A group was accepted; one event per task. */
@@ -43,21 +66,13 @@ export interface TaskEventMap {
   'task.malformed': { readonly queue: string; readonly entryId: string; readonly detail: string };
   /** A queue's group had vanished (a flush, an eviction, a restore) and was made again. */
   'queue.recreated': { readonly queue: string };
+  /** Redis came back with less than it had answered, or lost it by a command. Once per loss and queue. */
+  'data.lost': LossFact;
   /**
-   * Redis came back with less than it had answered, or lost it by a command. `rolled-back`: the same data as it was
-   * earlier; `replaced`: other data, or none; `deleted`: the connection lasted, so somebody deleted it.
+   * More is missing because of a loss that was announced: one more of this producer's channels found out, or the
+   * connection did. What it says comes on top.
    */
-  'data.lost': {
-    readonly queue: string;
-    readonly how: 'rolled-back' | 'replaced' | 'deleted';
-    /** Who found out: a producer that misses its own tasks, or the connection that misses entries it has seen. */
-    readonly seenBy: 'producer' | 'connection';
-    readonly ranges: readonly LostRange[];
-    /** Accepted tasks of this producer that are gone and are offered again now; 0 when seen by the connection. */
-    readonly reoffered: number;
-    /** Groups of this producer that are gone and no longer known, so that they cannot be offered again. */
-    readonly forgotten: number;
-  };
+  'data.lost.more': LossFact;
   /** What became of the tasks that were offered again. `present`: they had not been lost, or were there again. */
   'data.reoffered': {
     readonly queue: string;

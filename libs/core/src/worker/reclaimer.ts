@@ -82,7 +82,7 @@ export class Reclaimer extends PeriodicService {
         suspects: !runner.hasSuspect,
         releasedOnly: how.releasedOnly,
         everyMs: this.options.everyMs,
-        held: runner.leases().map((lease) => lease.entryId),
+        held: runner.leases(),
         ...(how.cursor && { cursor: how.cursor }),
         ...(how.wakeEntryId !== undefined && { wakeEntryId: how.wakeEntryId }),
       });

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LeaseBoard, type LeaseGuard } from '../broker/lease-guard.js';
 import { LifecycleError } from '../contract/errors.js';
@@ -100,7 +99,7 @@ export class TaskWorker {
       `${hostname()
         .replace(/[^A-Za-z0-9_.-]/g, '-')
         .slice(0, 40)}-${process.pid}`;
-    this.consumer = `${base}-${randomBytes(6).toString('hex')}`;
+    this.consumer = `${base}-${parts.randomBytes(6).toString('hex')}`;
   }
 
   /**

@@ -17,6 +17,7 @@ export interface WorkerParts {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  readonly randomBytes: (size: number) => Buffer;
 }
 
 /** What the parts of a running worker share: what it is made of, and its name in the consumer group. */

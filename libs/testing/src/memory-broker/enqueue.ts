@@ -6,7 +6,7 @@ import {
   type GroupRef,
   type NewTask,
 } from '@taskq/core';
-import { type ChannelRecord, LANE_LIST, type MemoryQueue } from './memory-queue.js';
+import { type ChannelRecord, LANE_LIST, type MemoryQueue, readyIn } from './memory-queue.js';
 
 /** How long the last group of a producer's channel is remembered. */
 export const RECORD_TTL_MS = 15 * 60_000;
@@ -69,11 +69,9 @@ function tooLate(): never {
 /** Ready tasks that may still be added. */
 function roomIn(queue: MemoryQueue, { maxReady, tasks }: EnqueueGroup): number {
   if (maxReady === 0) return Number.POSITIVE_INFINITY;
-  let held = 0;
-  for (const lane of LANE_LIST) held += queue.lanes[lane].length;
-  if (held + tasks.length <= maxReady) return Number.POSITIVE_INFINITY;
-  for (const lane of LANE_LIST) held -= queue.lanes[lane].pending;
-  return maxReady - held;
+  let ready = 0;
+  for (const lane of LANE_LIST) ready += readyIn(queue.lanes[lane]);
+  return ready + tasks.length <= maxReady ? Number.POSITIVE_INFINITY : maxReady - ready;
 }
 
 /** Decides about the tasks of one group, one after the other. */

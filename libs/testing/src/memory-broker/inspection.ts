@@ -1,6 +1,6 @@
 import type { ConsumerInfo, Lane, QueueCounts, TaskPlace } from '@taskq/core';
 import { deadLetterOf } from './dead-letters.js';
-import { type Fields, LANE_LIST, laneOfPlace, type MemoryQueue } from './memory-queue.js';
+import { type Fields, LANE_LIST, laneOfPlace, type MemoryQueue, readyIn } from './memory-queue.js';
 import { RELEASED } from './memory-stream.js';
 
 /** Counts a queue. A task that was handed back is nobody's, so it is ready (`counts.lua`). */
@@ -10,7 +10,7 @@ export function countQueue(queue: MemoryQueue, now: number): QueueCounts {
   let oldest = Number.POSITIVE_INFINITY;
   for (const lane of LANE_LIST) {
     const stream = queue.lanes[lane];
-    ready[lane] = stream.length - stream.pending + stream.released;
+    ready[lane] = readyIn(stream);
     active += stream.pending - stream.released;
     for (const entry of [stream.firstFresh(), stream.firstReleased(1)[0]])
       if (entry !== undefined) oldest = Math.min(oldest, enqueuedAt(entry.body));

@@ -1,8 +1,8 @@
-import type { Delivery, Lease, ReclaimAnswer, ReclaimRequest } from '@taskq/core';
+import type { Delivery, Lane, Lease, ReclaimAnswer, ReclaimRequest } from '@taskq/core';
 import { BEFORE_ALL, type EntryKey, parseEntryId } from './entry-id.js';
 import { deliveryOf } from './fetch.js';
 import { type Fields, LANE_LIST, type MemoryQueue } from './memory-queue.js';
-import type { MemoryStream, StreamEntry } from './memory-stream.js';
+import type { StreamEntry } from './memory-stream.js';
 
 /** Entries that one call of `reclaim` looks at. */
 const PAGE = 100;
@@ -63,7 +63,7 @@ class Sweep {
   ) {
     this.wanted = request.limit;
     this.suspects = request.suspects ? 1 : 0;
-    this.held = new Set(request.held);
+    this.held = new Set(request.held.map(({ lane, entryId }) => heldAs(lane, entryId)));
   }
 
   /** Answers where to go on, when it is not at its end. */
@@ -74,7 +74,7 @@ class Sweep {
     for (const lane of LANE_LIST.slice(cursor ? LANE_LIST.indexOf(cursor.lane) : 0)) {
       const stream = this.queue.lanes[lane];
       const page = releasedOnly ? stream.firstReleased(budget) : stream.pendingAfter(after, budget);
-      for (const entry of page) this.consider(stream, entry);
+      for (const entry of page) this.consider(lane, entry);
       if (page.length === budget) {
         if (!releasedOnly) return { lane, after: page.at(-1)!.id };
         this.left += 1; // there may be more
@@ -86,11 +86,11 @@ class Sweep {
     return undefined;
   }
 
-  private consider(stream: MemoryStream<Fields>, entry: StreamEntry<Fields>): void {
+  private consider(lane: Lane, entry: StreamEntry<Fields>): void {
     const { consumer, leaseMs } = this.request;
     const from = entry.holder!.name;
     const idleMs = Math.max(0, this.now - entry.deliveredAt);
-    if (idleMs < leaseMs || (from === consumer && this.held.has(entry.id))) return;
+    if (idleMs < leaseMs || (from === consumer && this.held.has(heldAs(lane, entry.id)))) return;
     const suspect = entry.deliveries % 1000 >= 2;
     if (suspect && this.suspects === 0) {
       this.suspected += 1;
@@ -103,8 +103,13 @@ class Sweep {
     this.wanted -= 1;
     if (suspect) this.suspects -= 1;
     const { now } = this;
+    const stream = this.queue.lanes[lane];
     stream.claim(entry, consumer, { now, deliveredAt: now, deliveries: entry.deliveries + 1 });
-    const lane = LANE_LIST.find((each) => this.queue.lanes[each] === stream)!;
     this.taken.push(deliveryOf(this.queue, lane, entry, from));
   }
+}
+
+/** Entries of two lanes may have the same id. */
+function heldAs(lane: Lane, entryId: string): string {
+  return `${lane} ${entryId}`;
 }

@@ -72,7 +72,7 @@ export class MemoryBroker implements Broker {
   constructor(options: MemoryBrokerOptions = {}) {
     this.store = options.store ?? new MemoryStore(options.clock && { clock: options.clock });
     this.clock = options.clock ?? this.store.clock;
-    this.watch = new DataWatch(this.store);
+    this.watch = new DataWatch(this.store, this.clock);
     this.link = new MemoryLink(this.clock);
     this.heard();
   }

@@ -115,6 +115,11 @@ export class MemoryQueue {
   }
 }
 
+/** Tasks of a lane that nobody works on; what was handed back is nobody's. */
+export function readyIn(lane: MemoryStream<Fields>): number {
+  return lane.length - lane.pending + lane.released;
+}
+
 /** The lane that the first letter of a place in the index names. */
 export function laneOfPlace(place: string): Lane {
   return LANE_LIST.find((lane) => LANE_LETTER[lane] === place[0]) ?? 'normal';

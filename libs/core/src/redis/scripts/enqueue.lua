@@ -7,7 +7,7 @@
 --       5 number of tasks, then per task:
 --         lane (h n l; H N L when the seven below follow), bucket, field, id and type in one text  payload  meta
 --         due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
---         unique key ('' or position)  ttl ms  own id (1: refuse when the index knows it)
+--         unique key ('' or position)  ttl ms  own id (1: refuse when the index or this group knows it)
 -- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full; in front of them
 --         !<sequence> when groups after that one, which were answered, are gone.
 --         'late' when a later group of the channel was applied already.
@@ -29,20 +29,27 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%d', now)
 
+-- Tasks of a lane that somebody works on: what was handed back is nobody's, so it is ready.
+local function active(lane)
+  local summary = redis.pcall('XPENDING', KEYS[lane], 'workers')
+  local count = summary[1] or 0
+  for _, holder in ipairs(summary[4] or {}) do
+    if holder[1] == 'released' then count = count - holder[2] end
+  end
+  return count
+end
+
 local room = math.huge
 if max > 0 then
-  local held = 0
-  for lane = 1, 3 do held = held + redis.call('XLEN', KEYS[lane]) end
-  if held + count > max then
-    for lane = 1, 3 do
-      local pending = redis.pcall('XPENDING', KEYS[lane], 'workers')
-      if not pending.err then held = held - pending[1] end
-    end
-    room = max - held
+  local ready = 0
+  for lane = 1, 3 do ready = ready + redis.call('XLEN', KEYS[lane]) end
+  if ready + count > max then
+    for lane = 1, 3 do ready = ready - active(lane) end
+    room = max - ready
   end
 end
 
-local places, own, woken = {}, {}, false
+local places, written, woken = {}, {}, false
 
 local function due_time(due)
   if due == '' then return nil end
@@ -66,12 +73,11 @@ local function earlier(i, id, bucket, field)
     if first then return 'd' .. first end
   end
   if ARGV[i + 9] == '1' then
-    if own[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
+    if written[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
   end
 end
 
 local function remember(i, id, wait)
-  own[id] = true
   if ARGV[i + 4] ~= '' then
     redis.call('SET', KEYS[tonumber(ARGV[i + 4])], ARGV[i + 5] .. ' ' .. id, 'PX', ARGV[i + 6])
   end
@@ -106,6 +112,7 @@ for task = 1, count do
   end
   if not answer then
     local place = write(lane, id, type, ARGV[i + 1], ARGV[i + 2], at)
+    written[id] = true
     if complex then remember(i, id, at and at - now or 0) end
     local fields = places[bucket]
     if not fields then

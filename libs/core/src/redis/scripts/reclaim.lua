@@ -2,8 +2,10 @@
 --
 -- KEYS  1 high  2 normal  3 low  4 control  5 wake
 -- ARGV  1 consumer  2 lease, ms  3 entries wanted  4 suspects wanted (0 or 1)  5 1: only entries handed back
---       6 no new sweep sooner than this many ms after one that found nothing  7 lane to start in (1-3)
---       8 entry after which ('' a new sweep)  9 wake entry to acknowledge ('' none)  10.. entries the consumer holds
+--       6 no new sweep sooner than this many ms after this one has begun, unless it leaves something
+--       7 lane to start in (1-3)
+--       8 entry after which ('' a new sweep)  9 wake entry to acknowledge ('' none)
+--       10.. what the consumer works on: lane (1-3) and entry in one text
 -- Returns  now  era  lane to go on in (0: the sweep is over)  entry after which  entries left for want of room
 --          entries taken: lane  entry with fields  deliveries  consumer that held it
 -- Guarantee: at most 100 entries are looked at. A suspect has outlived two deliveries in a row; taking one at a
@@ -24,13 +26,14 @@ if not released and ARGV[8] == '' and ARGV[7] == '1' then
   -- Refused when memory is short: then everybody sweeps.
   redis.pcall('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
 end
+-- Entries of two lanes may have the same id.
 local held = {}
 for i = 10, #ARGV do held[ARGV[i]] = true end
 
 local taken, left, suspected = {}, 0, 0
 
 local function consider(lane, entry, holder, idle, deliveries)
-  if idle < lease or (holder == consumer and held[entry]) then return end
+  if idle < lease or (holder == consumer and held[lane .. ' ' .. entry]) then return end
   local suspect = deliveries % 1000 >= 2
   if suspect and suspects == 0 then
     suspected = suspected + 1
