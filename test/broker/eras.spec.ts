@@ -66,6 +66,42 @@ describe('the era', () => {
   });
 });
 
+describe('the era of other data', () => {
+  const flush = async (): Promise<void> => void (await world().redis.del(...(await world().keyNames())));
+
+  it('is greater than any that a process knew of the data before, whichever of them asks', async () => {
+    const { broker, connect } = world();
+    await restart();
+    const peer = await connect();
+    await peer.ensureQueue(QUEUE);
+    const before = await storedEra();
+    expect(before).toBeGreaterThan(0);
+    await flush();
+    // One that knows nothing of it comes first.
+    await (await connect()).ensureQueue(QUEUE);
+    expect(await storedEra()).toBe(0);
+
+    await peer.ensureQueue(QUEUE);
+    const after = await storedEra();
+    expect(after).toBeGreaterThan(before);
+    // And stays, though others know less.
+    for (const each of [broker, peer]) await each.ensureQueue(QUEUE);
+    expect(await storedEra()).toBe(after);
+  });
+
+  it('is what its tasks are leased under, also by a process that makes it', async () => {
+    const { broker } = world();
+    await broker.ensureQueue(QUEUE);
+    await flush();
+    await enqueue(broker, [newTask()]);
+    const { deliveries, recreated } = await settle(broker, [], { want: 1 });
+
+    expect(recreated).toBe(true);
+    expect(deliveries).toMatchObject([{ era: await storedEra() }]);
+    expect(deliveries[0]!.era).toBeGreaterThan(0);
+  });
+});
+
 describe('nothing is leased under an era that is out of date', () => {
   it('by a settle, before it was asked which run this is', async () => {
     const { broker, connect } = world();
@@ -124,7 +160,7 @@ describe('nothing is leased under an era that is out of date', () => {
 
     expect((await fetching).deliveries).toEqual([]);
     await age(keys.normal, 60_000);
-    const { deliveries } = await broker.reclaim(reclaimRequest({ consumer: 'w1' }));
+    const { deliveries } = await broker.reclaim(reclaimRequest());
     expect(deliveries.map(idOf)).toEqual([task.id]);
     expect(deliveries[0]!.era).toBe(7);
   });

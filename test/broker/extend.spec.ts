@@ -78,7 +78,7 @@ describe('extend', () => {
     const { broker, keys, pending, age } = world();
     const delivery = await leaseOne(broker);
     await age(keys.normal, 60_000);
-    await broker.reclaim(reclaimRequest({ consumer: 'w1' }));
+    await broker.reclaim(reclaimRequest({ consumer: 'w1', strays: [leaseOf(delivery)] }));
     await age(keys.normal, 5_000);
 
     expect(await broker.extend(QUEUE, 'w1', [leaseOf(delivery)])).toEqual([leaseOf(delivery)]);

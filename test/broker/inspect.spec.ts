@@ -188,7 +188,6 @@ describe('find', () => {
       suspects: true,
       releasedOnly: true,
       everyMs: 0,
-      held: [],
     });
     expect(await broker.find(QUEUE, task.id)).toMatchObject({ state: 'active', consumer: 'w2' });
 

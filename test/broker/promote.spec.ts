@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '@taskq/testing';
 import { indexField, QUEUE } from './support/keys.js';
@@ -169,6 +170,34 @@ describe('promote', () => {
   });
 });
 
+describe('a task that was found due', () => {
+  /** The second half of promoting: what is due has been found already. */
+  const move = async (id: string): Promise<unknown> => {
+    const { redis, keys } = world();
+    const script = readFileSync('libs/core/src/redis/scripts/promote.lua', 'utf8');
+    const names = [keys.high, keys.normal, keys.low, keys.scheduled, keys.data, keys.dead, keys.index(id)];
+    return redis.eval(script, names.length, ...names, id, '7', indexField(id));
+  };
+
+  it('and was moved to a later time before it was promoted, waits', async () => {
+    const { redis, keys, now } = world();
+    const [id = ''] = await dueTasks(1);
+    await redis.zadd(keys.scheduled, 'XX', (await now()) + 60_000, id);
+
+    expect(await move(id)).toBe(0);
+    expect(await redis.zscore(keys.scheduled, id)).not.toBeNull();
+    expect(await redis.xlen(keys.normal)).toBe(0);
+  });
+
+  it('and was promoted by another before, is left alone', async () => {
+    const { redis, keys } = world();
+    const [id = ''] = await dueTasks(1);
+
+    expect([await move(id), await move(id)]).toEqual([1, 0]);
+    expect(await redis.xlen(keys.normal)).toBe(1);
+  });
+});
+
 describe('the duty of promoting', () => {
   it('is held by one consumer at a time; another finds nothing and changes nothing', async () => {
     const { broker, snapshot } = world();
@@ -198,6 +227,19 @@ describe('the duty of promoting', () => {
     expect(await broker.promote(promoteRequest({ consumer: 'w1' }))).toMatchObject({ onDuty: false });
   });
 
+  it('is free after Redis’ clock was set back behind it', async () => {
+    const { broker, redis, keys, now } = world();
+    await enqueue(broker, [newTask({ due: { afterMs: 0 } })]);
+    const ahead = String((await now()) + 600_000);
+    await redis.hset(keys.control, 'promoter', 'w1', 'promoterUntil', ahead);
+
+    const request = promoteRequest({ consumer: 'w2', dutyMs: 1_250 });
+    expect(await broker.promote(request)).toMatchObject({ onDuty: true });
+    expect(Number(await redis.hget(keys.control, 'promoterUntil'))).toBeLessThanOrEqual(
+      (await now()) + 1_250,
+    );
+  });
+
   it('is free when its holder has not called for dutyMs', async () => {
     const { broker } = world();
     await broker.promote(promoteRequest({ consumer: 'w1', dutyMs: 50 }));
@@ -220,6 +262,16 @@ describe('the duty of promoting', () => {
     await broker.removeConsumer(QUEUE, 'w1');
 
     expect(await broker.promote(promoteRequest({ consumer: 'w2' }))).toMatchObject({ onDuty: true });
+  });
+
+  it('stays with its holder when another is removed', async () => {
+    const { broker } = world();
+    await broker.promote(promoteRequest({ consumer: 'w1', dutyMs: 600_000 }));
+
+    await broker.removeConsumer(QUEUE, 'w2');
+
+    const other = promoteRequest({ consumer: 'w3', dutyMs: 600_000 });
+    expect(await broker.promote(other)).toMatchObject({ onDuty: false });
   });
 
   it('is not needed for safety: two who promote at once move every task once', async () => {

@@ -8,6 +8,7 @@ import {
   lease,
   leaseOne,
   newTasks,
+  NOTHING_TAKEN,
   type ReclaimRequest,
   reclaimRequest,
 } from './support/tasks.js';
@@ -62,21 +63,79 @@ describe('a sweep', () => {
     expect(pages.flatMap((page) => page.deliveries)).toHaveLength(count);
   });
 
-  it('gets past a hundred entries that cannot be taken', async () => {
+  it('finds the silent among many that are alive in one page', async () => {
     const { broker, keys, redis } = world();
     const deliveries = await abandoned(150, ['normal']);
-    // All but the last are alive.
     for (const { entryId } of deliveries.slice(0, -1)) {
       await redis.xclaim(keys.normal, 'workers', 'w1', 0, entryId, 'JUSTID');
     }
-    const first = await broker.reclaim(reclaimRequest());
-    expect(first.deliveries).toEqual([]);
-    expect(first.cursor).toMatchObject({ lane: 'normal' });
+
+    const answer = await broker.reclaim(reclaimRequest());
+
+    expect(answer.deliveries.map(idOf)).toEqual([idOf(deliveries.at(-1)!)]);
+    expect(answer.cursor).toBeUndefined();
+  });
+
+  it('goes on behind a hundred suspects, in the same consumer and in the next', async () => {
+    const { broker, keys, redis } = world();
+    const deliveries = await abandoned(150, ['normal']);
+    for (const { entryId } of deliveries.slice(0, 120)) {
+      const twice = ['IDLE', 60_000, 'RETRYCOUNT', 2, 'JUSTID'] as const;
+      await redis.xclaim(keys.normal, 'workers', 'w1', 0, entryId, ...twice);
+    }
+    for (const { entryId } of deliveries.slice(140)) {
+      await redis.xclaim(keys.normal, 'workers', 'w4', 0, entryId, 'IDLE', 60_000, 'RETRYCOUNT', 1, 'JUSTID');
+    }
+    const first = await broker.reclaim(reclaimRequest({ suspects: false }));
+    expect(first).toMatchObject({ deliveries: [], cursor: { lane: 'normal', consumer: 'w1' } });
+
+    const second = await broker.reclaim(reclaimRequest({ suspects: false, cursor: first.cursor! }));
+
+    expect(second.deliveries.map(idOf)).toEqual(deliveries.slice(120).map(idOf));
+    expect(second.cursor).toBeUndefined();
+  });
+
+  it('goes on with the next consumer when the one it stopped at is gone', async () => {
+    const { broker } = world();
+    await enqueue(broker, newTasks(2));
+    await lease(broker, 1, 'a');
+    const [next] = await lease(broker, 1, 'c');
+
+    const gone = { lane: 'normal', consumer: 'b', after: '9999999999999-0' } as const;
+    const { deliveries } = await broker.reclaim(reclaimRequest({ leaseMs: 0, cursor: gone }));
+
+    expect(deliveries.map(idOf)).toEqual([idOf(next!)]);
+  });
+
+  it('goes on where it left something for want of room', async () => {
+    const { broker } = world();
+    const deliveries = await abandoned(10, ['normal']);
+    const first = await broker.reclaim(reclaimRequest({ limit: 4 }));
+    expect(first.left).toBe(6);
 
     const second = await broker.reclaim(reclaimRequest({ cursor: first.cursor! }));
 
-    expect(second.deliveries.map(idOf)).toEqual([idOf(deliveries.at(-1)!)]);
-    expect(second.cursor).toBeUndefined();
+    expect(second.deliveries.map(idOf)).toEqual(deliveries.slice(4).map(idOf));
+    expect(second).toMatchObject({ left: 0, cursor: undefined });
+  });
+
+  it('does not walk over ten thousand entries of one live consumer and then over those of the next', async () => {
+    const { broker, redis, keys } = world();
+    const pipeline = redis.pipeline();
+    for (let i = 0; i < 12_000; i += 1) pipeline.xadd(keys.normal, '*', 'n', i);
+    for (const [consumer, count] of [
+      ['a', 4_000],
+      ['b', 4_000],
+      ['c', 4_000],
+    ] as const)
+      pipeline.xreadgroup('GROUP', 'workers', consumer, 'COUNT', count, 'STREAMS', keys.normal, '>');
+    await pipeline.exec();
+
+    const first = await broker.reclaim(reclaimRequest());
+    const second = await broker.reclaim(reclaimRequest({ cursor: first.cursor! }));
+
+    expect(first).toMatchObject({ deliveries: [], cursor: { consumer: 'c', after: '' } });
+    expect(second).toEqual(NOTHING_TAKEN);
   });
 
   it('takes no more than the limit and counts what it leaves', async () => {
@@ -93,7 +152,9 @@ describe('a sweep', () => {
     const { broker, keys, pending } = world();
     await abandoned(5, ['normal']);
 
-    expect(await broker.reclaim(reclaimRequest({ limit: 0 }))).toMatchObject({ deliveries: [], left: 5 });
+    const answer = await broker.reclaim(reclaimRequest({ limit: 0 }));
+
+    expect(answer).toMatchObject({ deliveries: [], left: 5, cursor: { lane: 'normal', after: '' } });
     for (const row of await pending(keys.normal)) expect(row.consumer).toBe('w1');
   });
 
@@ -117,11 +178,7 @@ describe('the gate between sweeps', () => {
     await age(keys.normal, 120_000);
 
     for (const consumer of ['w2', 'w3']) {
-      expect(await broker.reclaim(reclaimRequest({ consumer, everyMs: 60_000 }))).toEqual({
-        deliveries: [],
-        cursor: undefined,
-        left: 0,
-      });
+      expect(await broker.reclaim(reclaimRequest({ consumer, everyMs: 60_000 }))).toEqual(NOTHING_TAKEN);
     }
 
     expect((await world().pending(keys.normal))[0]).toMatchObject({
@@ -142,6 +199,17 @@ describe('the gate between sweeps', () => {
     );
 
     expect(found).toMatchObject({ delivery: 2, from: 'w1' });
+  });
+
+  it('is open when it is further away than it ever could be: a clock that was ahead has written it', async () => {
+    const { broker, keys, redis, now, age } = world();
+    await leaseOne(broker);
+    await age(keys.normal, 120_000);
+    await redis.hset(keys.control, 'nextSweepAt', (await now()) + 61_000);
+
+    expect((await broker.reclaim(reclaimRequest({ everyMs: 60_000 }))).deliveries).toHaveLength(1);
+    const next = Number(await redis.hget(keys.control, 'nextSweepAt'));
+    expect(next).toBeLessThanOrEqual((await now()) + 60_000);
   });
 
   it('stays open while there is something left', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { QUEUE } from './support/keys.js';
 import {
@@ -11,6 +12,7 @@ import {
   leaseOf,
   leaseOne,
   newTasks,
+  NOTHING_TAKEN,
   reclaimRequest,
   release,
   settle,
@@ -56,9 +58,8 @@ describe('reclaim', () => {
     const answer = await broker.reclaim(reclaimRequest());
 
     expect(answer).toEqual({
+      ...NOTHING_TAKEN,
       deliveries: [{ ...delivery, delivery: 2, from: 'w1' }],
-      cursor: undefined,
-      left: 0,
     });
     expect(await pending(keys.normal)).toMatchObject([
       { entryId: delivery.entryId, consumer: 'w2', deliveries: 2 },
@@ -98,37 +99,56 @@ describe('reclaim', () => {
     );
   });
 
-  it('never takes from its own consumer what that is working on, however idle', async () => {
+  it('takes nothing from its own consumer, however idle, and says what that should know of', async () => {
     const { broker, keys, age, snapshot } = world();
-    const delivery = await leaseOne(broker);
+    const { lane, entryId } = await leaseOne(broker);
     await age(keys.normal, 600_000);
     const before = await snapshot();
 
-    const answer = await broker.reclaim(reclaimRequest({ consumer: 'w1', held: [leaseOf(delivery)] }));
+    const answer = await broker.reclaim(reclaimRequest({ consumer: 'w1' }));
 
-    expect(answer).toMatchObject({ deliveries: [], left: 0 });
+    expect(answer).toEqual({ ...NOTHING_TAKEN, own: [{ lane, entryId }] });
     expect(await snapshot()).toEqual({ ...before, [keys.control]: sweptControl(before[keys.control]) });
   });
 
-  it('takes own entries that the consumer knows nothing of: the reply that leased them was lost', async () => {
+  it('takes own entries by name: the replies that leased them were lost', async () => {
     const { broker, keys, age } = world();
-    await enqueue(broker, newTasks(2));
-    const [known, ghost] = await lease(broker, 2);
+    await enqueue(broker, newTasks(3));
+    const [, ghost] = await lease(broker, 3);
     await age(keys.normal, 60_000);
 
-    const { deliveries } = await broker.reclaim(reclaimRequest({ consumer: 'w1', held: [leaseOf(known!)] }));
+    const answer = await broker.reclaim(reclaimRequest({ consumer: 'w1', strays: [leaseOf(ghost!)] }));
 
-    expect(deliveries).toMatchObject([{ entryId: ghost!.entryId, delivery: 2, from: 'w1' }]);
+    expect(answer).toEqual({ ...NOTHING_TAKEN, deliveries: [{ ...ghost, delivery: 2, from: 'w1' }] });
   });
 
-  it('takes from another what is held under the same number by nobody here', async () => {
-    const { broker, keys, age } = world();
-    const delivery = await leaseOne(broker);
+  it('takes none by name that another has, that was renewed, or that is on another lane', async () => {
+    const { broker, keys, age, snapshot } = world();
+    const theirs = await leaseOne(broker, {}, 'w3');
     await age(keys.normal, 60_000);
+    const renewed = await leaseOne(broker, { lane: 'high' });
+    const silent = await leaseOne(broker, { lane: 'low' });
+    await age(keys.low, 60_000);
+    const elsewhere = { lane: 'normal', entryId: silent.entryId } as const;
+    const before = await snapshot();
 
-    const { deliveries } = await broker.reclaim(reclaimRequest({ held: [leaseOf(delivery)] }));
+    const strays = [leaseOf(theirs), leaseOf(renewed), elsewhere];
+    expect(await broker.reclaim(reclaimRequest({ consumer: 'w1', strays }))).toEqual(NOTHING_TAKEN);
 
-    expect(deliveries).toHaveLength(1);
+    expect(await snapshot()).toEqual(before);
+  });
+
+  it('keeps to limit and suspects with own entries, too', async () => {
+    const { broker } = world();
+    await enqueue(broker, newTasks(4));
+    const deliveries = await lease(broker, 4);
+    for (const [i, delivery] of deliveries.entries()) await deliveredTimes(delivery, i < 2 ? 2 : 1);
+
+    const strays = deliveries.map(leaseOf);
+    const answer = await broker.reclaim(reclaimRequest({ consumer: 'w1', strays, limit: 2 }));
+
+    expect(answer.deliveries.map((d) => d.entryId)).toEqual([deliveries[0]!.entryId, deliveries[2]!.entryId]);
+    expect(answer.left).toBe(1);
   });
 
   it('gives every entry to one of two who sweep at once', async () => {
@@ -165,7 +185,7 @@ describe('reclaim', () => {
     const { broker, keys, redis } = world();
     await redis.del(keys.high, keys.normal, keys.low, keys.wake);
 
-    expect(await broker.reclaim(reclaimRequest())).toEqual({ deliveries: [], cursor: undefined, left: 0 });
+    expect(await broker.reclaim(reclaimRequest())).toEqual(NOTHING_TAKEN);
     expect(await broker.reclaim(reclaimRequest({ wakeEntryId: '1-1' }))).toMatchObject({ deliveries: [] });
   });
 
@@ -178,6 +198,52 @@ describe('reclaim', () => {
     expect((await settle(broker, [complete(old)])).stale).toEqual([0]);
     expect((await settle(broker, [complete(delivery!)], { consumer: 'w2' })).stale).toEqual([]);
     expect(await redis.xlen(keys.normal)).toBe(0);
+  });
+});
+
+describe('a call that is late', () => {
+  it('takes nothing, says so, and leaves the next sweep to others', async () => {
+    const { broker, keys, age, now, snapshot } = world();
+    const delivery = await leaseOne(broker);
+    await age(keys.normal, 60_000);
+    const before = await snapshot();
+    const notAfter = (await now()) - 1;
+
+    const sweep = await broker.reclaim(reclaimRequest({ notAfter, everyMs: 60_000 }));
+    const strays = [leaseOf(delivery)];
+    const own = await broker.reclaim(reclaimRequest({ notAfter, consumer: 'w1', strays }));
+
+    expect([sweep, own]).toEqual([
+      { ...NOTHING_TAKEN, late: true },
+      { ...NOTHING_TAKEN, late: true },
+    ]);
+    expect(await snapshot()).toEqual(before);
+  });
+
+  it('takes what was handed back: its owner has let go of it', async () => {
+    const { broker, now } = world();
+    const delivery = await leaseOne(broker);
+    await settle(broker, [release(delivery)]);
+
+    const answer = await broker.reclaim(reclaimRequest({ notAfter: (await now()) - 1, releasedOnly: true }));
+
+    expect(answer).toMatchObject({ deliveries: [{ entryId: delivery.entryId }], late: true });
+  });
+
+  it('waited in the socket of a server that stood still: what it would have taken is alive', async () => {
+    const { broker, connect, server, redis } = world();
+    const peer = await connect({ redis: { commandTimeout: '10s' } });
+    await peer.reclaim(reclaimRequest({ limit: 0 })); // knows the clock
+    const delivery = await leaseOne(broker);
+    const stall = { leaseMs: 300, notAfter: peer.now(QUEUE) + 100 };
+    await redis.ping();
+    process.kill(server.pid!, 'SIGSTOP');
+    const waiting = peer.reclaim(reclaimRequest(stall));
+    await delay(600);
+    process.kill(server.pid!, 'SIGCONT');
+
+    expect(await waiting).toEqual({ ...NOTHING_TAKEN, late: true });
+    expect(await broker.extend(QUEUE, 'w1', [leaseOf(delivery)])).toEqual([]);
   });
 });
 

@@ -13,6 +13,8 @@ describe('a completed task', () => {
 
     expect(await settle(broker, [complete(delivery)])).toEqual({
       stale: [],
+      stillLeased: [],
+      buried: [],
       deliveries: [],
       recreated: false,
     });
@@ -110,7 +112,13 @@ describe('an empty settle', () => {
     await lease(broker, 1);
     const before = await snapshot();
 
-    expect(await settle(broker, [])).toEqual({ stale: [], deliveries: [], recreated: false });
+    expect(await settle(broker, [])).toEqual({
+      stale: [],
+      stillLeased: [],
+      buried: [],
+      deliveries: [],
+      recreated: false,
+    });
 
     expect(await snapshot()).toEqual(before);
   });

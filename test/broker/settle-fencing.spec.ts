@@ -6,6 +6,7 @@ import {
   enqueue,
   idOf,
   lease,
+  leaseOf,
   leaseOne,
   newTasks,
   reclaimRequest,
@@ -71,7 +72,8 @@ describe.each(OUTCOMES)('%s is refused and changes nothing', (_, outcome) => {
     const { broker, keys, age, snapshot } = world();
     const delivery = await leaseOne(broker, { unique });
     await age(keys.normal, 60_000);
-    const { deliveries } = await broker.reclaim(reclaimRequest({ consumer: 'w1' }));
+    const strays = [leaseOf(delivery)];
+    const { deliveries } = await broker.reclaim(reclaimRequest({ consumer: 'w1', strays }));
     expect(deliveries).toMatchObject([{ entryId: delivery.entryId, delivery: 2 }]);
     const before = await snapshot();
 

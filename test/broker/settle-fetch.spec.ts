@@ -100,6 +100,29 @@ describe('settle that also fetches', () => {
     expect(perLane(deliveries)).toEqual(taken);
   });
 
+  it('takes the fields of others as they are, whatever stands in them', async () => {
+    const { broker, keys, redis } = world();
+    const fields = (over: Record<string, string>): string[] =>
+      Object.entries({
+        id: 'a',
+        type: 'b',
+        payload: '{\n}',
+        attempt: '1',
+        enqueuedAt: '2',
+        meta: '',
+        ...over,
+      }).flat();
+    const written = ['id', 'type', 'payload', 'attempt', 'enqueuedAt', 'meta'].flatMap((name) => [
+      fields({ [name]: 'x\ny' }),
+      fields({ [name]: '\n' }),
+    ]);
+    for (const each of written) await redis.xadd(keys.normal, '*', ...each);
+
+    const { deliveries } = await settle(broker, [], { want: written.length });
+
+    expect(deliveries.map((delivery) => delivery.fields)).toEqual(written);
+  });
+
   it('never starves the low lane, also with one slot', async () => {
     const { broker } = world();
     await fill({ high: 100, normal: 100, low: 30 });

@@ -147,10 +147,7 @@ describe('settle, when a key it must write holds something else', () => {
 
     await heal();
     await age(keys.normal, 60_000);
-    const again = [
-      ...(await lease(broker, 1)),
-      ...(await broker.reclaim(reclaimRequest({ consumer: 'w1' }))).deliveries,
-    ];
+    const again = [...(await lease(broker, 1)), ...(await broker.reclaim(reclaimRequest())).deliveries];
     expect(again.map(idOf)).toEqual([task.id]);
   });
 

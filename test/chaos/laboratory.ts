@@ -5,6 +5,7 @@ import type { Fault, Figure, Observation, Stage } from './fault.js';
 import { percentile } from './history/recovery.js';
 import { largest } from './report/figures.js';
 import { Run } from './run.js';
+import type { RemovalFinding } from './report/removals.js';
 
 /** How to run faults. */
 export interface LaboratoryOptions {
@@ -34,6 +35,10 @@ export interface Row {
   readonly figures?: readonly Figure[];
   /** Arguments that repeat it, where the usual ones do not. */
   readonly repeat?: string;
+  /** What repeats it, where that is no fault of the laboratory. */
+  readonly command?: string;
+  /** Defences that were taken away, where that was the fault. */
+  readonly removals?: readonly RemovalFinding[];
   /** Runs that broke a bound, by number. */
   readonly broken: readonly { readonly run: number; readonly what: readonly string[] }[];
   readonly tookMs: number;

@@ -156,7 +156,10 @@ describe('settings of the sample', () => {
       TASKQ_ROLE: 'worker',
       TASKQ_PREFIX: 'p',
       TASKQ_WEBHOOKS_HOSTS: 'a,b',
+      TASKQ_REDIS_SENTINELS: 'a,b',
+      TASKQ_REDIS_CLUSTER: 'a,b',
     };
+    const lists = ['webhooks.hosts', 'redis.sentinels', 'redis.cluster'];
     const table = tables(DOCUMENT)
       .filter(({ columns }) => columns.includes('variable'))
       .flatMap(({ rows }) => rows)
@@ -167,7 +170,7 @@ describe('settings of the sample', () => {
       const value = values[variable] ?? '7';
       const { engine, ...sample } = load({}, { [variable]: value });
       const seen = resolvedAt({ ...sample, ...engine }, sets);
-      const expected = sets === 'webhooks.hosts' ? ['a', 'b'] : (values[variable] ?? 7);
+      const expected = lists.includes(sets) ? ['a', 'b'] : (values[variable] ?? 7);
 
       expect(seen, `set by ${variable}`).toEqual(expected);
       expect(sample.sources.variables).toEqual([variable]);

@@ -123,9 +123,9 @@ export function resolvedDefault(fallback: string): unknown {
   return typeof value === 'string' ? (durationMs(value) ?? value) : value;
 }
 
-export function problemsOf(resolve: () => unknown): readonly string[] {
+export function problemsOf(attempt: () => unknown): readonly string[] {
   try {
-    resolve();
+    attempt();
     return [];
   } catch (error) {
     if (error instanceof ConfigurationError) return error.problems;

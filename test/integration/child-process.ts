@@ -65,6 +65,12 @@ export class WorkerProcess {
   }
 }
 
+/** The thread that renews leases is looked for beside the code that starts it. */
+const PROGRAMS = {
+  'child-worker': 'test/integration/child-worker.ts',
+  'lease-guard.thread': 'libs/core/src/redis/lease-guard.thread.ts',
+};
+
 /** Bundles the worker program from the sources as they are now, once per file; answers how to start it. */
 export function workerProgram(): (options: EngineOptions) => WorkerProcess {
   let folder = '';
@@ -79,12 +85,16 @@ export function workerProgram(): (options: EngineOptions) => WorkerProcess {
       resolve: { tsconfigPaths: true },
       ssr: { external: ['ioredis'] },
       build: {
-        ssr: resolve('test/integration/child-worker.ts'),
+        ssr: true,
         outDir: folder,
         emptyOutDir: false,
         target: 'node20',
         minify: false,
         sourcemap: 'inline',
+        rollupOptions: {
+          input: Object.fromEntries(Object.entries(PROGRAMS).map(([name, file]) => [name, resolve(file)])),
+          output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+        },
       },
     });
   });

@@ -357,10 +357,44 @@ describe('boot', () => {
   it('is refused by a node of a Cluster that is named alone', async () => {
     const cluster = await startRedisCluster({ masters: 1, replicasPerMaster: 0 });
     here.track({ close: () => cluster.stop() });
-    const error = await rejection(here.open({ redis: { url: cluster.nodes[0]!.url } }));
+    for (const unsafe of ['refuse', 'warn'] as const) {
+      const error = await rejection(here.open({ redis: { url: cluster.nodes[0]!.url, unsafe } }));
+
+      expect(error).toBeInstanceOf(RedisUnusableError);
+      expect(error.message).toMatch(/node of a Cluster.*set redis\.cluster/);
+      expect(error.fix).toMatch(/redis\.cluster.*in place of redis\.url and redis\.addr/);
+    }
+  });
+
+  it('warns once of what is true of every node', async () => {
+    const cluster = await startRedisCluster({ masters: 3, replicasPerMaster: 0 });
+    here.track({ close: () => cluster.stop() });
+    const warnings: string[] = [];
+    const warn = (message: string): unknown => warnings.push(message);
+    const logger = { debug: () => undefined, info: () => undefined, warn, error: warn };
+    await here.open({ redis: { url: undefined, cluster: seedsOf(cluster) } }, { logger });
+
+    expect(warnings).toEqual([expect.stringContaining('it appends nothing to a file')]);
+  });
+
+  it('is no matter of names: nodes that are to be called by one and have none are found by their address', async () => {
+    const cluster = await startRedisCluster({ masters: 3, replicasPerMaster: 0 });
+    here.track({ close: () => cluster.stop() });
+    for (const node of cluster.nodes)
+      await ask(node, 'CONFIG', 'SET', 'cluster-preferred-endpoint-type', 'hostname');
+    const engine = await open(cluster);
+
+    for (const n of range(6)) await engine.producer.enqueue('a', n, { queue: `q${n}` });
+    expect(await engine.inspector.ping()).toBeGreaterThan(0);
+  });
+
+  it('is refused by a node that is named alone with another database, with the option that is meant', async () => {
+    const cluster = await startRedisCluster({ masters: 1, replicasPerMaster: 0 });
+    here.track({ close: () => cluster.stop() });
+    const error = await rejection(here.open({ redis: { url: `${cluster.nodes[0]!.url}/1` } }));
 
     expect(error).toBeInstanceOf(RedisUnusableError);
-    expect(error.message).toMatch(/node of a Cluster.*set redis\.cluster/);
+    expect(error.fix).toContain('redis.cluster');
   });
 
   it('needs one node that answers, whichever it is', async () => {

@@ -18,6 +18,7 @@ const NAMES: readonly TaskEventName[] = [
   'queue.recreated',
   'broker.reconnected',
   'data.lost',
+  'data.lost.more',
   'data.reoffered',
 ];
 

@@ -52,6 +52,29 @@ describe('a plain XADD', () => {
     expect(reply).toContain(done!.id);
   });
 
+  it('is a task of its own, whatever its id: of two with one id none vanishes', async () => {
+    const engine = await here.open();
+    const facts = watch(engine);
+    for (const n of [1, 2]) {
+      await here.admin.xadd(here.key(':tasks'), '*', 'id', 'twin', 'type', 'a', 'payload', String(n));
+    }
+    const done: unknown[] = [];
+    const fails = handler('a', (payload: unknown, { attempt }) => {
+      if (attempt === 1) throw new Error('as asked');
+      done.push(payload);
+    });
+    await here.work(engine, { ...fails, options: { ...fails.options, backoff: { base: 300, max: 300 } } });
+    const [dead] = await facts.until('task.dead');
+    await facts.until('task.completed');
+
+    expect(dead).toMatchObject({ id: 'twin', reason: 'duplicate-id' });
+    const letters = await engine.broker.listDeadLetters(QUEUE, '', 10);
+    expect(letters).toMatchObject([{ id: 'twin', reason: 'duplicate-id', attempt: 2 }]);
+    await engine.broker.replay(QUEUE, letters);
+    await facts.until('task.completed', { count: 2 });
+    expect(new Set(done)).toEqual(new Set([1, 2]));
+  });
+
   it('works with redis-cli', async ({ skip }) => {
     const cli = redisCli(here.server.pid);
     if (!cli) return skip('no redis-cli beside the server');

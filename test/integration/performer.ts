@@ -5,6 +5,8 @@ import type { HandlerDefinition, TaskContext, TaskProducer } from '@taskq/core';
 export interface Todo {
   /** Works for so long. */
   ms?: number;
+  /** Holds up its process for so long. */
+  block?: number;
   /** Works until its signal is aborted, if that comes sooner. */
   polite?: boolean;
   /** Ends its own process. */
@@ -34,6 +36,10 @@ async function perform(
 ): Promise<void> {
   if (todo.crash === 'SIGKILL') process.kill(process.pid, 'SIGKILL');
   if (todo.crash === 'exit') process.exit(1);
+  if (todo.block !== undefined) {
+    const until = performance.now() + todo.block;
+    while (performance.now() < until);
+  }
   const aborted = new Promise<void>((resolve) => {
     signal.addEventListener(
       'abort',

@@ -1,14 +1,17 @@
 import { Controller, Get, Injectable, Module, type ModuleMetadata } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, HealthIndicatorService, TerminusModule } from '@nestjs/terminus';
 import {
+  type LostRange,
   TaskHandler,
   TaskProducer,
+  TaskQueue,
   TaskQueueModule,
   type TaskQueueModuleOptions,
   TaskWorkerHost,
 } from '@taskq/nestjs';
 import { TaskQueueHealthIndicator, TaskQueueHealthModule } from '@taskq/nestjs/terminus';
 import { type RedisServer, startRedisServer, waitFor } from '@taskq/testing';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, closeApplications, optionsFor, start } from './application.js';
 
@@ -18,6 +21,13 @@ beforeAll(async () => {
 });
 afterEach(closeApplications);
 afterAll(() => server.stop());
+
+interface DataLossDetail {
+  readonly queue: string;
+  readonly how: string;
+  readonly at: string;
+  readonly ranges: readonly LostRange[];
+}
 
 @Injectable()
 class Gate {
@@ -32,6 +42,10 @@ class Handlers {
   quick() {}
   @TaskHandler('slow', { queue: 'slow' })
   async slow() {
+    await this.gate.opened;
+  }
+  @TaskHandler('slow')
+  async slowToo() {
     await this.gate.opened;
   }
 }
@@ -151,7 +165,145 @@ describe('degraded', () => {
   });
 });
 
+describe('after Redis lost data', () => {
+  /** A Redis that keeps nothing, and an application on it. */
+  async function onVolatile(more: ModuleMetadata = {}) {
+    const own = await startRedisServer();
+    const started = await startHealthy(optionsFor(own), more);
+    return { own, ...started, producer: started.app.get(TaskProducer) };
+  }
+
+  /** All queues are looked at, each when it is: that of the task is the one that counts. */
+  const untilLost = (indicator: TaskQueueHealthIndicator): Promise<unknown> =>
+    waitFor(
+      async () => {
+        const { dataLoss = [] } = (await indicator.check('tasks')).tasks;
+        return (dataLoss as readonly DataLossDetail[]).some(({ queue }) => queue === 'default');
+      },
+      { what: 'the loss to show' },
+    );
+
+  it.runIf(knowsDegraded)('is degraded within 5 s of its return, and names what is gone', async () => {
+    const { own, app, health, indicator, producer } = await onVolatile();
+    try {
+      await attempt(app, 'quick');
+      for (const n of [1, 2, 3]) await producer.enqueue('quick', n, { delay: '1h' });
+      const before = Date.now();
+      await own.kill();
+      await own.restart();
+      const back = performance.now();
+      const tasks = await waitFor(
+        async () => {
+          const answer = (await indicator.check('tasks')).tasks;
+          return answer.status === 'degraded' && answer;
+        },
+        { what: 'the loss to show' },
+      );
+      await untilLost(indicator);
+
+      expect(performance.now() - back).toBeLessThan(5000);
+      expect(tasks).toMatchObject({
+        reason: expect.stringMatching(/^data was lost in /) as string,
+        dataLoss: expect.any(Array) as unknown,
+      });
+      const seen = (): string[] =>
+        app
+          .get(TaskQueue)
+          .losses.lastOfEach.filter(({ queue }) => queue === 'default')
+          .flatMap(({ ranges }) => ranges.map((range) => range.of));
+      await waitFor(() => seen().includes('groups') && seen().includes('normal'), {
+        what: 'both to find out',
+      });
+      const losses = (await indicator.check('tasks')).tasks.dataLoss as readonly DataLossDetail[];
+      const loss = losses.find(({ queue }) => queue === 'default')!;
+      expect(loss.how).toBe('replaced');
+      expect(Date.parse(loss.at)).toBeGreaterThanOrEqual(before);
+      expect(new Set(loss.ranges.map((range) => range.of))).toEqual(new Set(['groups', 'normal']));
+      for (const { of, after, upTo } of loss.ranges) {
+        const [first, last] = of === 'groups' ? [/\/0$/, /\/\d+$/] : [/^0-0$/, /^\d+-\d+$/];
+        expect([after, upTo]).toEqual([expect.stringMatching(first), expect.stringMatching(last)]);
+      }
+      // It is past: nobody is taken out of service for it, unless that is asked for, and it does not show for ever.
+      expect((await health.check()).status).toBe('degraded');
+      expect((await indicator.check('tasks', { failOnDataLoss: true })).tasks.status).toBe('down');
+      const later = (await indicator.check('tasks', { dataLossMs: 0, failOnDataLoss: true })).tasks;
+      expect(later.status).toBe('up');
+      expect(later).not.toHaveProperty('dataLoss');
+    } finally {
+      await closeApplications();
+      await own.stop();
+    }
+  });
+
+  it.runIf(knowsDegraded)('by a command, it is degraded as soon as a task is enqueued', async () => {
+    const { own, indicator, producer } = await onVolatile();
+    const admin = new Redis(own.url);
+    try {
+      await producer.enqueue('quick', 1, { delay: '1h' });
+      await admin.flushall();
+      await producer.enqueue('quick', 2);
+      await untilLost(indicator);
+
+      const { dataLoss } = (await indicator.check('tasks')).tasks;
+      expect(dataLoss).toContainEqual(
+        expect.objectContaining({ queue: 'default', how: 'deleted', reoffered: 0 }),
+      );
+    } finally {
+      admin.disconnect();
+      await closeApplications();
+      await own.stop();
+    }
+  });
+
+  it('says so also while Redis is away again', async () => {
+    const { own, indicator, producer } = await onVolatile();
+    const admin = new Redis(own.url);
+    try {
+      await producer.enqueue('quick', 1, { delay: '1h' });
+      await admin.flushall();
+      await producer.enqueue('quick', 2);
+      await untilLost(indicator);
+      admin.disconnect();
+      await own.kill();
+
+      const { tasks } = await indicator.check('tasks', { timeoutMs: 500 });
+      expect(tasks.status).toBe('down');
+      expect(tasks.dataLoss).toContainEqual(expect.objectContaining({ queue: 'default' }));
+    } finally {
+      admin.disconnect();
+      await closeApplications();
+      await own.stop();
+    }
+  });
+});
+
 describe('down', () => {
+  it('when every slot is taken by a handler that does not end; one that has other queues is degraded', async () => {
+    const { app, indicator } = await startHealthy(
+      optionsFor(server, { worker: { abortGrace: '50ms' }, queueDefaults: { concurrency: 1 } }),
+    );
+    const host = app.get(TaskWorkerHost);
+    const stuck = (queue: string) => host.status()?.queues.find((each) => each.queue === queue)?.stuck;
+    const hang = async (queue: string): Promise<void> => {
+      await app.get(TaskProducer).enqueue('slow', {}, { queue, timeout: '50ms', maxAttempts: 1 });
+      await waitFor(() => stuck(queue) === 1, { what: 'a handler to be stuck' });
+    };
+    await hang('slow');
+    const half = (await indicator.check('tasks')).tasks;
+    expect(half).toMatchObject({
+      ...(knowsDegraded ? { status: 'degraded' } : { degraded: true }),
+      reason: 'every slot of "slow" is taken by a handler that did not end',
+    });
+
+    await hang('default');
+    expect((await indicator.check('tasks')).tasks).toMatchObject({
+      status: 'down',
+      reason: expect.stringContaining('only a restart frees them') as string,
+    });
+    app.get(Gate).open();
+    await waitFor(async () => (await indicator.check('tasks')).tasks.status === 'up', { what: 'health' });
+  });
+
   it('while the worker drains and once it is stopped', async () => {
     const { app, health, indicator } = await startHealthy(optionsFor(server));
     const host = app.get(TaskWorkerHost);
@@ -218,7 +370,8 @@ describe('down', () => {
       expect(tasks).toMatchObject({ status: 'down', reason: expect.stringMatching(/^Redis: /) as string });
       expect(performance.now() - began).toBeLessThan(1000);
       await own.restart();
-      await waitFor(async () => (await indicator.check('tasks')).tasks.status === 'up', { what: 'health' });
+      // Degraded, since this Redis has forgotten everything.
+      await waitFor(async () => (await indicator.check('tasks')).tasks.status !== 'down', { what: 'health' });
       expect(await attempt(app, 'quick')).toMatchObject({ how: 'task.completed' });
     } finally {
       await closeApplications();

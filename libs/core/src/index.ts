@@ -7,6 +7,7 @@ export type {
   EnqueueAnswer,
   EnqueueGroup,
   EnqueueReply,
+  EntryRef,
   FetchAnswer,
   FetchRequest,
   GroupRef,
@@ -32,6 +33,7 @@ export type { DataLoss, LostRange } from './contract/data-loss.js';
 export { type Durability, durabilityName } from './contract/durability.js';
 export { type Duration, durationMs, formatDuration } from './contract/duration.js';
 export {
+  BacklogFullError,
   BrokerError,
   BrokerTimeoutError,
   ConfigurationError,

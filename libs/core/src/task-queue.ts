@@ -14,7 +14,7 @@ import {
 import { TaskProducer } from './producer/task-producer.js';
 import { RedisBroker } from './redis/redis-broker.js';
 import { type Clock, systemClock } from './runtime/clock.js';
-import { type Logger, silentLogger } from './runtime/logger.js';
+import { type Logger, neverThrowing, silentLogger } from './runtime/logger.js';
 import { LossAnnouncer } from './telemetry/loss-announcer.js';
 import { LossRecord } from './telemetry/loss-record.js';
 import { TaskEvents } from './telemetry/task-events.js';
@@ -54,7 +54,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     readonly events: TaskEvents,
     parts: TaskQueueParts,
   ) {
-    this.logger = parts.logger ?? silentLogger;
+    this.logger = neverThrowing(parts.logger ?? silentLogger);
     this.parsers = new PayloadParsers(parts.classParser);
     this.clock = parts.clock ?? systemClock;
     this.random = parts.random ?? Math.random;
@@ -82,7 +82,8 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
    * @throws RedisUnusableError when Redis cannot be reached or would lose tasks
    */
   static async open(options: EngineOptions = {}, parts: TaskQueueParts = {}): Promise<TaskQueue> {
-    const { logger = silentLogger, random = Math.random } = parts;
+    const { random = Math.random } = parts;
+    const logger = neverThrowing(parts.logger ?? silentLogger);
     const resolved = resolveEngineOptions(options);
     const broker = await RedisBroker.connect(resolved, { random, warn: (message) => logger.warn(message) });
     return new TaskQueue(broker, resolved, eventsFor(logger), parts);
@@ -100,7 +101,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     return new TaskQueue(
       broker,
       resolveEngineOptions(options),
-      eventsFor(parts.logger ?? silentLogger),
+      eventsFor(neverThrowing(parts.logger ?? silentLogger)),
       parts,
     );
   }
@@ -133,12 +134,9 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
   }
 }
 
-/** What the connection finds missing is announced, and what others find, by whom they are given. */
+/** Announces what the connection misses, and what the producer does, who says when the connection is there anew. */
 function announceLosses(broker: Broker, events: TaskEvents, clock: Clock): LossAnnouncer {
   const announcer = new LossAnnouncer(events, clock);
-  broker.onReconnect((link) => {
-    if (link === 'commands') announcer.reconnected();
-  });
   broker.onDataLoss(({ seenAgoMs, ...loss }) => {
     const knownAt = clock.monotonicMs() - seenAgoMs;
     announcer.found({ ...loss, knownAt, seenBy: 'connection', reoffered: 0, forgotten: 0 });

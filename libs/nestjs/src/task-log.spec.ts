@@ -68,4 +68,25 @@ describe('logTasks', () => {
     events.emit('broker.reconnected', { link: 'commands' });
     expect(lines.map((line) => line.split(' ')[0])).toEqual(['error', 'error', 'warn', 'warn', 'info']);
   });
+
+  it('says what Redis lost, where, and what became of it', () => {
+    const { lines, events } = listening();
+    const ranges = [{ of: 'normal', after: '5-0', upTo: '9-0' }] as const;
+    const loss = { loss: 1, queue: 'q', how: 'rolled-back', seenBy: 'connection', ranges } as const;
+    events.emit('data.lost', { ...loss, reoffered: 0, forgotten: 0 });
+    events.emit('data.lost.more', { ...loss, how: 'replaced', ranges: [], reoffered: 3, forgotten: 1 });
+    events.emit('data.reoffered', { queue: 'q', accepted: 2, present: 1, failed: 0 });
+    events.emit('data.reoffered', { queue: 'q', accepted: 2, present: 0, failed: 1 });
+
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^error Redis lost data of queue "q": the newest is gone \(normal after 5-0 up to 9-0\)/,
+      ),
+      expect.stringMatching(/^warn more is missing in queue "q": it is other data; 3 tasks .* 1 groups/),
+      expect.stringMatching(
+        /^info tasks offered again to queue "q": 2 had been lost, 1 were there, 0 failed$/,
+      ),
+      expect.stringMatching(/^error tasks offered again .* 1 failed$/),
+    ]);
+  });
 });

@@ -1,4 +1,4 @@
-import type { TaskEvents, TaskFact } from '@taskq/core';
+import type { LossFact, TaskEvents, TaskFact } from '@taskq/core';
 import type { NestLoggerAdapter } from './nest-logger.adapter.js';
 
 /** Failures of this kind are many when they come: said once per queue and type. */
@@ -44,7 +44,30 @@ export function logTasks(events: TaskEvents, logger: NestLoggerAdapter): void {
   events.on('queue.recreated', ({ queue }) =>
     logger.warn(`queue "${queue}" had lost its consumer group, which was made again: was Redis flushed?`),
   );
+  events.on('data.lost', (loss) =>
+    logger.error(`Redis lost data of queue "${loss.queue}": ${lostWords(loss)}`),
+  );
+  events.on('data.lost.more', (loss) =>
+    logger.warn(`more is missing in queue "${loss.queue}": ${lostWords(loss)}`),
+  );
+  events.on('data.reoffered', ({ queue, accepted, present, failed }) => {
+    const line = `tasks offered again to queue "${queue}": ${accepted} had been lost, ${present} were there, ${failed} failed`;
+    if (failed > 0) logger.error(line);
+    else logger.info(line);
+  });
   events.on('broker.reconnected', ({ link }) => logger.info(`connected to Redis again (${link})`));
+}
+
+const HOW = {
+  deleted: 'somebody deleted it',
+  replaced: 'it is other data',
+  'rolled-back': 'the newest is gone',
+};
+
+function lostWords({ how, ranges, reoffered, forgotten }: LossFact): string {
+  const where = ranges.map(({ of, after, upTo }) => `${of} after ${after} up to ${upTo}`).join(', ');
+  const again = `${reoffered} tasks are offered again, up to ${forgotten} groups are not known any more`;
+  return `${HOW[how]}${where && ` (${where})`}; ${again}`;
 }
 
 function named({ queue, type, id, attempt }: TaskFact): string {

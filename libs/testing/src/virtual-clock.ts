@@ -1,6 +1,9 @@
 import type { CancelTimer, Clock } from '@taskq/core';
 import { SortedList } from './sorted-list.js';
 
+/** What the wall clock shows at first: 2024-01-01T00:00:00Z. */
+const WALL_START_MS = Date.UTC(2024, 0, 1);
+
 /** As the machine's clock does: a timer set further away comes after so many milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -24,6 +27,8 @@ export class VirtualClock implements Clock {
   private readonly timers = new SortedList<Timer>((a, b) => a.at - b.at || a.order - b.order);
   private timersSet = 0;
   private moving = false;
+  /** The wall clock minus the steady one. */
+  private wallOffset = WALL_START_MS;
 
   /** @param now what the clock shows at first, in milliseconds. Default 0. */
   constructor(private now = 0) {}
@@ -31,6 +36,19 @@ export class VirtualClock implements Clock {
   /** What the clock shows, in milliseconds. */
   monotonicMs(): number {
     return this.now;
+  }
+
+  /** What the wall clock shows, in milliseconds since 1970: 2024-01-01T00:00:00Z at 0. */
+  wallMs(): number {
+    return Math.floor(this.now + this.wallOffset);
+  }
+
+  /**
+   * The machine sleeps for `ms`, as a laptop with its lid closed or a paused virtual machine: its wall clock goes on,
+   * the steady one and every timer stand still. A negative number sets the wall clock back.
+   */
+  suspend(ms: number): void {
+    this.wallOffset += ms;
   }
 
   /** Calls `run` once when time has moved by `ms`, and not before it is moved; answers how to prevent that. */

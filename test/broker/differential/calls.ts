@@ -14,6 +14,7 @@ export const TIMES = {
   duty: 25_000,
   every: [0, 16_000],
   lease: [0, 33_000],
+  late: 3_000,
 } as const;
 
 /** A task to enqueue. What a number stands for is the same on both sides. */
@@ -68,8 +69,10 @@ export type Call = { readonly broker: number; readonly consumer: string } & (
       readonly suspects: boolean;
       readonly releasedOnly: boolean;
       readonly goOn: boolean;
-      /** Which of all that was ever given to anybody the consumer says it works on: the i-th when bit i is set. */
-      readonly holds: number;
+      /** Which of all that was ever given to anybody the consumer names as its own: the i-th when bit i is set. */
+      readonly strays: number;
+      /** Whether it is sent so that it comes too late. */
+      readonly late: boolean;
       readonly acknowledge: boolean;
     }
   | { readonly verb: 'removeConsumer' | 'counts' | 'listConsumers' | 'ensureQueue' }
@@ -78,6 +81,6 @@ export type Call = { readonly broker: number; readonly consumer: string } & (
   | { readonly verb: 'listScheduled'; readonly offset: number; readonly limit: number }
   | { readonly verb: 'replay' | 'deleteDeadLetters'; readonly picks: readonly number[] }
   | { readonly verb: 'passTime'; readonly ms: number }
-  | { readonly verb: 'addEntry'; readonly lane: Lane; readonly n: number }
+  | { readonly verb: 'addEntry'; readonly lane: Lane; readonly n: number; readonly id?: string }
   | { readonly verb: 'dropGroup' | 'flush' }
 );

@@ -43,7 +43,7 @@ const VERBS: readonly Call['verb'][] = [
   ...['listDeadLetters', 'listDeadLetters', 'listScheduled', 'replay', 'replay'].map(
     (verb) => verb as 'replay',
   ),
-  ...['deleteDeadLetters', 'addEntry'].map((verb) => verb as 'addEntry'),
+  ...['deleteDeadLetters', 'addEntry', 'addEntry', 'addEntry'].map((verb) => verb as 'addEntry'),
 ];
 
 /** What befalls a queue is rare, or nothing else would come about. */
@@ -106,7 +106,8 @@ function detailsOf(verb: Call['verb'], chance: Chance, number: () => number, rec
         suspects: chance.often(0.7),
         releasedOnly: chance.often(0.3),
         goOn: chance.often(0.3),
-        holds: chance.often(0.4) ? chance.below(2 ** 30) : 0,
+        strays: chance.often(0.3) ? chance.below(2 ** 30) : 0,
+        late: chance.often(0.1),
         acknowledge: chance.often(0.3),
       };
     case 'find':
@@ -123,7 +124,11 @@ function detailsOf(verb: Call['verb'], chance: Chance, number: () => number, rec
     case 'passTime':
       return { ms: chance.often(0.9) ? chance.one(TIMES.passes.slice(0, 4)) : TIMES.passes[4] };
     case 'addEntry':
-      return { lane: chance.one(LANES), n: number() };
+      return {
+        lane: chance.one(LANES),
+        n: number(),
+        ...(chance.often(0.6) && { id: ownId(chance, recent) }),
+      };
     default:
       return {};
   }

@@ -4,6 +4,7 @@ import {
   type DeadLetterRef,
   type Delivery,
   type FetchAnswer,
+  type Lane,
   LANES,
   type ReclaimCursor,
 } from '@taskq/core';
@@ -170,6 +171,7 @@ export class Side {
       case 'addEntry':
         return this.world.addEntry(call.lane, {
           no: 'task',
+          ...(call.id !== undefined && { id: call.id }),
           n: String(call.n),
           enqueuedAt: call.n % 2 ? 'odd' : '17',
         });
@@ -224,6 +226,8 @@ export class Side {
     });
     return {
       stale: answer.stale.toSorted((a, b) => a - b),
+      stillLeased: answer.stillLeased.toSorted((a, b) => a - b),
+      buried: answer.buried.toSorted((a, b) => a - b),
       deliveries: this.delivered(consumer, answer.deliveries),
       recreated: await this.told(answer.recreated),
     };
@@ -236,28 +240,36 @@ export class Side {
   }
 
   private async reclaim(call: Call & { verb: 'reclaim' }, broker: Broker): Promise<unknown> {
-    const { verb: _, broker: __, consumer, goOn, acknowledge, holds, ...request } = call;
+    const { verb: _, broker: __, consumer, goOn, acknowledge, strays, late, ...request } = call;
     const wakeEntryId = acknowledge ? this.woken.shift() : undefined;
-    const { deliveries, cursor, left } = await broker.reclaim({
+    const answer = await broker.reclaim({
       queue: this.queue,
       consumer,
       ...request,
-      held: [...this.everGiven.values()].filter((_lease, i) => (holds >> (i % 30)) & 1),
+      ...(strays > 0 && {
+        strays: [...this.everGiven.values()].filter((_lease, i) => (strays >> (i % 30)) & 1),
+      }),
+      ...(late && { notAfter: this.world.now() - TIMES.late }),
       ...(goOn && this.cursorOr(call) && { cursor: this.cursorOr(call)! }),
       ...(wakeEntryId !== undefined && { wakeEntryId }),
     });
+    const { cursor } = answer;
     this.cursor = cursor;
+    const nameOf = (lane: Lane, entryId: string): string =>
+      entryId === '' ? '' : this.names.entry(lane, entryId);
     return {
-      deliveries: this.delivered(consumer, deliveries),
-      cursor: cursor && [cursor.lane, cursor.after === '' ? '' : this.names.entry(cursor.lane, cursor.after)],
-      left,
+      deliveries: this.delivered(consumer, answer.deliveries),
+      cursor: cursor && [cursor.lane, cursor.consumer, nameOf(cursor.lane, cursor.after)],
+      left: answer.left,
+      own: answer.own.map(({ lane, entryId }) => [lane, nameOf(lane, entryId)]),
+      late: answer.late,
     };
   }
 
   /** Where the last sweep ended, or behind some entry: a sweep may go on from anywhere. */
   private cursorOr(call: Call & { verb: 'reclaim' }): ReclaimCursor | undefined {
     const some = this.pick(call.limit);
-    return this.cursor ?? (some && { lane: some.lane, after: some.entryId });
+    return this.cursor ?? (some && { lane: some.lane, consumer: call.consumer, after: some.entryId });
   }
 
   private delivered(consumer: string, deliveries: readonly Delivery[]): readonly object[] {

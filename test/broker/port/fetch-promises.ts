@@ -123,6 +123,19 @@ export function fetchPromises(port: () => Port): void {
       expect((await waiting).deliveries.map(idOf)).toEqual([task.id]);
     });
 
+    it('looks once, and waits for nothing, with a blockMs of 0', async () => {
+      const { broker } = port();
+      expect(await broker.fetch({ ...request, blockMs: 0 })).toEqual(NOTHING);
+      await enqueue(
+        broker,
+        ALL_LANES.map((lane) => newTask({ lane })),
+      );
+
+      const { deliveries } = await broker.fetch({ ...request, blockMs: 0 });
+
+      expect(deliveries.map((delivery) => delivery.lane)).toEqual(ALL_LANES);
+    });
+
     it('waits for every lane of each of its queues', async () => {
       const { broker, peer } = port();
       await broker.ensureQueue('other');

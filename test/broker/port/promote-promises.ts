@@ -133,6 +133,14 @@ export function promotePromises(port: () => Port): void {
       expect(await broker.promote(promoteRequest())).toMatchObject({ onDuty: true });
     });
 
+    it('is free when it lasts longer than it ever could: a clock that was ahead gave it', async () => {
+      const { peer } = port();
+      await promote({ dutyMs: 10_000 });
+
+      const late = promoteRequest({ consumer: 'w2', dutyMs: 5_000 });
+      expect(await peer.promote(late)).toMatchObject({ onDuty: true });
+    });
+
     it('is what lets a consumer promote, and hear when the next task is due', async () => {
       const { broker, peer } = port();
       await promote();

@@ -12,6 +12,7 @@ import {
   leaseOne,
   newTask,
   newTasks,
+  NOTHING_TAKEN,
   type ReclaimRequest,
   reclaimRequest,
   release,
@@ -57,27 +58,62 @@ export function reclaimPromises(port: () => Port): void {
     it('never takes a ready task', async () => {
       await enqueue(port().broker, newTasks(3));
 
-      expect(await reclaim()).toEqual({ deliveries: [], cursor: undefined, left: 0 });
+      expect(await reclaim()).toEqual(NOTHING_TAKEN);
     });
 
-    it('leaves what the consumer itself works on, and takes what it knows nothing of', async () => {
+    it('leaves what the consumer itself holds, says so, and takes of it what is named', async () => {
       const [known, ghost] = await leaseMany(2);
-      const held = [leaseOf(known!)];
+      const refs = [known!, ghost!].map(({ lane, entryId }) => ({ lane, entryId }));
 
-      expect(entriesOf((await reclaim({ consumer: 'w1', held })).deliveries)).toEqual([ghost!.entryId]);
-      expect(entriesOf((await reclaim({ consumer: 'w2', held })).deliveries)).toEqual([
+      expect(await reclaim({ consumer: 'w1' })).toMatchObject({ deliveries: [], left: 0, own: refs });
+      const named = await reclaim({ consumer: 'w1', strays: [leaseOf(ghost!)] });
+      expect(named).toEqual({
+        ...NOTHING_TAKEN,
+        deliveries: [{ ...ghost, delivery: 2, from: 'w1' }],
+      });
+      expect(entriesOf((await reclaim({ consumer: 'w2' })).deliveries)).toEqual([
         known!.entryId,
         ghost!.entryId,
       ]);
     });
 
-    it('tells what the consumer works on by lane and entry: ids repeat from lane to lane', async () => {
-      const delivery = await leaseOne(port().broker, { lane: 'normal' });
-      const elsewhere = (['high', 'low'] as const).map((lane) => ({ ...leaseOf(delivery), lane }));
+    it('takes nothing by name that another holds, that is not silent, or that is elsewhere', async () => {
+      const { broker } = port();
+      const [delivery] = await leaseMany(1);
+      const strays = [leaseOf(delivery!)];
+      const elsewhere = (['high', 'low'] as const).map((lane) => ({ ...leaseOf(delivery!), lane }));
 
-      const { deliveries } = await reclaim({ consumer: 'w1', held: elsewhere });
+      expect(await reclaim({ consumer: 'w2', strays })).toEqual(NOTHING_TAKEN);
+      expect(await reclaim({ consumer: 'w1', strays: elsewhere })).toEqual(NOTHING_TAKEN);
+      expect(await reclaim({ consumer: 'w1', strays, leaseMs: HOUR_MS })).toEqual(NOTHING_TAKEN);
+      expect((await settle(broker, [complete(delivery!)])).stale).toEqual([]);
+    });
 
-      expect(entriesOf(deliveries)).toEqual([delivery.entryId]);
+    it('counts what is named and finds no room', async () => {
+      const leased = await leaseMany(3);
+
+      const answer = await reclaim({ consumer: 'w1', strays: leased.map(leaseOf), limit: 1 });
+
+      expect(answer).toMatchObject({ deliveries: { length: 1 }, left: 2, cursor: undefined });
+    });
+
+    it('takes nothing when it comes late, but for what was handed back', async () => {
+      const { broker, peer } = port();
+      const [silent, back] = await leaseMany(2);
+      await settle(broker, [release(back!)]);
+      await peer.counts(QUEUE); // hears what time it is
+      const notAfter = peer.now(QUEUE) - HOUR_MS;
+
+      expect(await reclaim({ notAfter })).toEqual({ ...NOTHING_TAKEN, late: true });
+      expect(await reclaim({ notAfter, consumer: 'w1', strays: [leaseOf(silent!)] })).toEqual({
+        ...NOTHING_TAKEN,
+        late: true,
+      });
+      const released = await reclaim({ notAfter, releasedOnly: true });
+      expect(released.late).toBe(true);
+      expect(entriesOf(released.deliveries)).toEqual([back!.entryId]);
+      const inTime = await reclaim({ notAfter: peer.now(QUEUE) + HOUR_MS });
+      expect([inTime.late, ...entriesOf(inTime.deliveries)]).toEqual([false, silent!.entryId]);
     });
 
     it('takes from all lanes, most urgent first, oldest first', async () => {
@@ -95,11 +131,7 @@ export function reclaimPromises(port: () => Port): void {
 
     it('answers nothing of a queue that was never made', async () => {
       for (const releasedOnly of [false, true]) {
-        expect(await reclaim({ queue: 'nowhere', releasedOnly })).toEqual({
-          deliveries: [],
-          cursor: undefined,
-          left: 0,
-        });
+        expect(await reclaim({ queue: 'nowhere', releasedOnly })).toEqual(NOTHING_TAKEN);
       }
     });
   });
@@ -112,11 +144,11 @@ export function reclaimPromises(port: () => Port): void {
       const some = await reclaim({ limit: 4 });
 
       expect(entriesOf(some.deliveries)).toEqual(entriesOf(leased.slice(0, 4)));
-      expect(some).toMatchObject({ cursor: undefined, left: 2 });
+      expect(some).toMatchObject({ cursor: { lane: 'normal', consumer: 'w1' }, left: 2 });
       const { woken } = await broker.fetch({ consumer: 'w3', blockMs: 100, count: 9, queues: [QUEUE] });
       expect(woken).toMatchObject([{ why: 'released' }]);
       expect(await reclaim({ limit: 0, leaseMs: HOUR_MS })).toMatchObject({ deliveries: [], left: 0 });
-      expect(await reclaim({ limit: 0 })).toMatchObject({ deliveries: [], left: 6 });
+      expect(await reclaim({ consumer: 'w3', limit: 0 })).toMatchObject({ deliveries: [], left: 6 });
     });
 
     it('and looks at a page, from where on it goes on', async () => {
@@ -131,7 +163,8 @@ export function reclaimPromises(port: () => Port): void {
         ({ cursor } = answer);
       } while (cursor);
 
-      expect(pages).toEqual([100, 100, 30]);
+      // What it has taken seems silent at once with a lease of 0, and counts.
+      expect(pages.filter((count) => count > 0)).toEqual([100, 100, 30]);
       expect(seen).toEqual(entriesOf(leased));
     });
 
@@ -140,8 +173,12 @@ export function reclaimPromises(port: () => Port): void {
       await enqueue(broker, [...newTasks(60, { lane: 'high' }), ...newTasks(60, { lane: 'low' })]);
       await lease(broker, 120);
 
-      const first = await reclaim({ leaseMs: HOUR_MS });
-      expect(first).toMatchObject({ deliveries: [], left: 0, cursor: { lane: 'low' } });
+      const first = await reclaim();
+      expect(first).toMatchObject({ left: 0, cursor: { lane: 'low', consumer: 'w1' } });
+      expect(first.deliveries.map((each) => each.lane)).toEqual([
+        ...Array.from({ length: 60 }, () => 'high'),
+        ...Array.from({ length: 40 }, () => 'low'),
+      ]);
       const rest = await reclaim({ cursor: first.cursor! });
       expect(rest.deliveries.map((each) => each.lane)).toEqual(Array.from({ length: 20 }, () => 'low'));
       expect(rest.cursor).toBeUndefined();
@@ -152,9 +189,28 @@ export function reclaimPromises(port: () => Port): void {
       const [older] = await leaseMany(1);
       const last = await leaseOne(broker, { lane: 'high' });
 
-      const { deliveries } = await reclaim({ cursor: { lane: 'high', after: last.entryId } });
+      const cursor = { lane: 'high', consumer: 'w1', after: last.entryId } as const;
+      const { deliveries } = await reclaim({ cursor });
 
       expect(entriesOf(deliveries)).toEqual([older!.entryId]);
+    });
+
+    it('and goes from consumer to consumer by name, in each lane', async () => {
+      const { broker } = port();
+      const give = async (consumer: string, lane: 'high' | 'low') => leaseOne(broker, { lane }, consumer);
+      const [d, b, c, a] = [
+        await give('d', 'high'),
+        await give('b', 'high'),
+        await give('c', 'low'),
+        await give('a', 'low'),
+      ];
+
+      const cursor = { lane: 'high', consumer: 'c', after: '' } as const;
+      const rest = await reclaim({ cursor, consumer: 'w9' });
+      const others = await reclaim({ consumer: 'w8', limit: 1 });
+
+      expect(entriesOf(rest.deliveries)).toEqual([d, a, c].map((each) => each.entryId));
+      expect(entriesOf(others.deliveries)).toEqual([b.entryId]);
     });
   });
 
@@ -173,7 +229,7 @@ export function reclaimPromises(port: () => Port): void {
 
       expect(one.deliveries.map((each) => each.delivery)).toEqual([3]);
       expect(one.left).toBe(0);
-      expect(await reclaim({ consumer: 'w3', limit: 0 })).toMatchObject({ deliveries: [], left: 3 });
+      expect(await reclaim({ consumer: 'w4', limit: 0 })).toMatchObject({ deliveries: [], left: 3 });
     });
 
     it('does not hold up others, and lets the next sweep begin at once', async () => {
@@ -192,12 +248,12 @@ export function reclaimPromises(port: () => Port): void {
       await reclaim({ everyMs: HOUR_MS });
       const [first] = await leaseMany(1);
 
-      expect((await reclaim({ consumer: 'w3' })).deliveries).toEqual([]);
+      expect((await reclaim({ consumer: 'w3', everyMs: HOUR_MS })).deliveries).toEqual([]);
       // What goes on, or is about tasks handed back, is no new sweep.
       await settle(port().broker, [release(first!)]);
       expect((await reclaim({ releasedOnly: true })).deliveries).toHaveLength(1);
       const [second] = await leaseMany(1);
-      const onward = await reclaim({ cursor: { lane: 'normal', after: first!.entryId } });
+      const onward = await reclaim({ cursor: { lane: 'normal', consumer: 'w1', after: first!.entryId } });
       expect(entriesOf(onward.deliveries)).toEqual([second!.entryId]);
     });
 
@@ -206,7 +262,14 @@ export function reclaimPromises(port: () => Port): void {
       expect(await reclaim({ everyMs: HOUR_MS, limit: 1 })).toMatchObject({ left: 2 });
 
       expect((await reclaim({ consumer: 'w3', everyMs: HOUR_MS })).deliveries).toHaveLength(3);
-      expect((await reclaim({ consumer: 'w4' })).deliveries).toEqual([]);
+      expect((await reclaim({ consumer: 'w4', everyMs: HOUR_MS })).deliveries).toEqual([]);
+    });
+
+    it('begins when the last one was put off for longer than it ever may be', async () => {
+      await reclaim({ everyMs: 2 * HOUR_MS });
+      await leaseMany(1);
+
+      expect((await reclaim({ everyMs: HOUR_MS })).deliveries).toHaveLength(1);
     });
 
     it('begins again when its time has come', async () => {
@@ -260,7 +323,7 @@ export function reclaimPromises(port: () => Port): void {
       await reclaim({ consumer: 'w2' });
       const third = [
         ...(await reclaim({ consumer: 'w3' })).deliveries,
-        ...(await reclaim({ consumer: 'w3', held: [] })).deliveries,
+        ...(await reclaim({ consumer: 'w3' })).deliveries,
       ].filter((each, i, all) => all.findLastIndex((other) => other.entryId === each.entryId) === i);
       await settle(
         peer,

@@ -5,6 +5,7 @@ import {
   complete,
   deadLetterOf,
   enqueue,
+  field,
   idOf,
   lease,
   leaseOne,
@@ -25,7 +26,7 @@ export function settlePromises(port: () => Port): void {
 
       const answer = await settle(broker, [complete(a!), retry(b!), deadLetterOf(c!), release(d!)]);
 
-      expect(answer).toEqual({ stale: [], deliveries: [], recreated: false });
+      expect(answer).toEqual({ stale: [], stillLeased: [], buried: [], deliveries: [], recreated: false });
       expect(await broker.counts(QUEUE)).toMatchObject({
         ready: { high: 0, normal: 2, low: 0 },
         active: 1,
@@ -93,6 +94,41 @@ export function settlePromises(port: () => Port): void {
       expect(await broker.counts(QUEUE)).toMatchObject({ active: 3, scheduled: 0, dead: 1 });
     });
 
+    it.each(outcomes)(
+      'says of a %s that is refused whether the task is still there',
+      async (kind, outcome) => {
+        const { broker } = port();
+        const delivery = await leaseOne(broker);
+        const others = { ...delivery, delivery: 2 };
+        // A release that was applied leaves it where it is, so that says nothing.
+        const stillLeased = kind === 'release' ? [] : [0];
+
+        expect(await settle(broker, [outcome(delivery)], { consumer: 'w2' })).toMatchObject({ stillLeased });
+        expect(await settle(broker, [outcome(others)])).toMatchObject({ stillLeased });
+        await settle(broker, [complete(delivery)]);
+        expect(await settle(broker, [outcome(delivery)])).toMatchObject({ stale: [0], stillLeased: [] });
+      },
+    );
+
+    it('says so by position, of several', async () => {
+      const { broker } = port();
+      await enqueue(broker, newTasks(6));
+      const [a, b, c, d, e, f] = await lease(broker, 6);
+      await settle(broker, [complete(a!), retry(d!)]);
+
+      const answer = await settle(broker, [
+        retry(d!),
+        complete(a!),
+        retry({ ...b!, delivery: 2 }),
+        complete(c!),
+        complete({ ...e!, delivery: 2 }),
+        release({ ...f!, delivery: 2 }),
+      ]);
+
+      expect(new Set(answer.stale)).toEqual(new Set([0, 1, 2, 4, 5]));
+      expect(new Set(answer.stillLeased)).toEqual(new Set([2, 4]));
+    });
+
     it('refuses everything of a queue that holds nothing', async () => {
       const { broker } = port();
       const delivery = await leaseOne(broker);
@@ -102,6 +138,70 @@ export function settlePromises(port: () => Port): void {
 
       expect(new Set(answer.stale)).toEqual(new Set([0, 1, 2]));
       expect(answer.recreated).toBe(false);
+    });
+  });
+
+  describe('two entries with one id', () => {
+    /** As producers in other languages may write them: nobody compares their ids. */
+    async function twins(broker: Port['broker']) {
+      const id = 'order-7';
+      await enqueue(broker, [newTask({ id, payload: '"first"' }), newTask({ id, payload: '"second"' })]);
+      const [first, second] = await lease(broker, 2);
+      return { id, first: first!, second: second! };
+    }
+
+    it('are both there after both are to be retried: one waits, the other is a dead letter', async () => {
+      const { broker } = port();
+      const { id, first, second } = await twins(broker);
+
+      expect(await settle(broker, [retry(first), retry(second)])).toMatchObject({ stale: [], buried: [1] });
+
+      expect(await broker.counts(QUEUE)).toMatchObject({ active: 0, scheduled: 1, dead: 1 });
+      expect(await broker.listScheduled(QUEUE, 0, 10)).toMatchObject([{ id, payload: '"first"' }]);
+      expect(await broker.find(QUEUE, id)).toMatchObject({ state: 'scheduled' });
+      const letters = await broker.listDeadLetters(QUEUE, '', 10);
+      expect(letters).toMatchObject([
+        { id, type: second.fields[3], payload: '"second"', attempt: 2, lane: 'normal', meta: '{"starts":1}' },
+      ]);
+      expect(letters[0]).toMatchObject({ reason: 'duplicate-id', raw: undefined });
+
+      expect(await broker.replay(QUEUE, letters)).toBe(1);
+      const [again] = await lease(broker, 1);
+      expect(field(again!, 'payload')).toBe('"second"');
+      expect(field(again!, 'meta')).toBe('{"starts":1}');
+    });
+
+    it('are both there when one waits already, in another call', async () => {
+      const { broker } = port();
+      const { first, second } = await twins(broker);
+
+      expect(await settle(broker, [retry(first)])).toMatchObject({ buried: [] });
+      expect(await settle(broker, [retry(second)])).toMatchObject({ stale: [], buried: [0] });
+
+      expect(await broker.counts(QUEUE)).toMatchObject({ active: 0, scheduled: 1, dead: 1 });
+    });
+
+    it('are both dead letters when both are to be', async () => {
+      const { broker } = port();
+      const { first, second } = await twins(broker);
+      await settle(broker, [deadLetterOf(first), deadLetterOf(second)]);
+      const letters = await broker.listDeadLetters(QUEUE, '', 10);
+
+      expect(letters.map(({ payload }) => payload)).toEqual(['"first"', '"second"']);
+      expect(await broker.replay(QUEUE, letters)).toBe(2);
+      expect((await lease(broker, 5)).map((each) => field(each, 'payload'))).toEqual(['"first"', '"second"']);
+    });
+
+    it('do not let a third take the place of the one that waits, when the other has ended', async () => {
+      const { broker } = port();
+      const { id, first, second } = await twins(broker);
+      await settle(broker, [retry(first)]);
+      await settle(broker, [complete(second)]);
+      const third = newTask({ id, ownId: true, payload: '"third"', due: { afterMs: 1000 } });
+
+      expect(await enqueue(broker, [third])).toEqual([{ status: 'duplicate', id }]);
+
+      expect(await broker.listScheduled(QUEUE, 0, 10)).toMatchObject([{ id, payload: '"first"' }]);
     });
   });
 

@@ -167,10 +167,12 @@ export function reclaimRequest(over: Partial<ReclaimRequest> = {}): ReclaimReque
     suspects: true,
     releasedOnly: false,
     everyMs: 0,
-    held: [],
     ...over,
   };
 }
+
+/** What `reclaim` answers when there is nothing to say. */
+export const NOTHING_TAKEN = { deliveries: [], cursor: undefined, left: 0, own: [], late: false } as const;
 
 export function promoteRequest(over: Partial<PromoteRequest> = {}): PromoteRequest {
   return { queue: QUEUE, consumer: 'w1', takeOver: false, dutyMs: 10_000, ...over };

@@ -6,7 +6,13 @@ import { TASK_QUEUE, TASK_TYPE, type Todo } from './actor-config.js';
 import type { PassPoint } from './crashing-broker.js';
 
 /** What of an engine's announcements about itself is kept. */
-export const ENGINE_FACTS = ['data.lost', 'data.reoffered', 'queue.recreated', 'broker.reconnected'] as const;
+export const ENGINE_FACTS = [
+  'data.lost',
+  'data.lost.more',
+  'data.reoffered',
+  'queue.recreated',
+  'broker.reconnected',
+] as const;
 
 /** What of its announcements about tasks is kept. */
 const FACTS = [

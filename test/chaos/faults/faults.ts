@@ -6,7 +6,7 @@ import { failedOver, failedOverAccepted, failedOverUnprotected } from './failed-
 import { halfOpen } from './half-open.js';
 import { groupGone, keysGone } from './keys-gone.js';
 import { loopBlocked } from './loop-blocked.js';
-import { outage } from './outage.js';
+import { outage, outageFrozen, outageStart } from './outage.js';
 import { poisonPill } from './poison-pill.js';
 import { powerLost, powerLostEverysec, powerLostUnprotected } from './power-lost.js';
 import { redisFull } from './redis-full.js';
@@ -50,6 +50,8 @@ export const faults: readonly Fault[] = [
   groupGone,
   scriptsFlushed,
   outage,
+  outageFrozen,
+  outageStart,
   clocksShifted,
   consumersChurned,
 ];

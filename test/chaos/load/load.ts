@@ -64,6 +64,7 @@ async function carry(run: Run, plan: LoadPlan): Promise<Observation> {
     memory: { before, full, after },
     judgement,
     openedAt,
+    leaseMs: plan.leaseMs,
     promotedMs,
     busyCountsMs,
   });

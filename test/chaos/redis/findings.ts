@@ -40,7 +40,7 @@ export function reallyLost(
   return lost;
 }
 
-/** What `data.lost` says. */
+/** What `data.lost` and `data.lost.more` say. */
 interface Told {
   readonly queue: string;
   readonly seenBy: 'producer' | 'connection';
@@ -50,10 +50,12 @@ interface Told {
   readonly forgotten: number;
 }
 
+const LOSSES: ReadonlySet<string> = new Set(['data.lost', 'data.lost.more']);
+
 /** Everything that was told of losses after `at`. */
 export function toldOfLosses(events: readonly Event[], at: number): (Told & { by: string; at: number })[] {
   return events.flatMap((event) =>
-    event.e === 'fact' && event.name === 'data.lost' && event.at > at
+    event.e === 'fact' && LOSSES.has(event.name) && event.at > at
       ? [{ ...(event.detail as Told), by: event.by, at: event.at }]
       : [],
   );

@@ -39,6 +39,33 @@ describe('the document', () => {
   });
 });
 
+describe('defences that were taken away', () => {
+  const removal = {
+    name: 'a-lease-is-kept',
+    defence: 'Without it a task runs twice.',
+    file: 'libs/core/src/worker/heartbeater.ts',
+    verdict: 'caught',
+    said: 'a lease | <lives>',
+  };
+
+  it('are listed with the test that noticed, and how to repeat that', () => {
+    const text = documentOf({
+      rows: [{ ...row, fault: 'G27', command: 'npm run sabotage', removals: [removal], machine }],
+    });
+
+    expect(text).toContain(
+      '| **a lease is kept** Without it a task runs twice. | heartbeater.ts | a lease \\| \\<lives> |',
+    );
+    expect(text).toContain('Repeat: `npm run sabotage`.');
+  });
+
+  it('are told apart where no test noticed', () => {
+    const removals = [{ ...removal, verdict: 'missed', said: '7 tests' }];
+
+    expect(documentOf({ rows: [{ ...row, removals, machine }] })).toContain('| missed: 7 tests |');
+  });
+});
+
 describe('figures', () => {
   it('of several runs are the largest of each name', () => {
     const faster = { ...slowest, value: 2, which: 'enqueue' };

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Row } from '../laboratory.js';
 import { figureTable } from './figures.js';
 import type { Machine } from './machine.js';
+import { removalTable } from './removals.js';
 import { table } from './table.js';
 
 /** Where the figures are kept that the document shows, and the document. */
@@ -51,7 +52,8 @@ export function documentOf({ rows }: ReliabilityRecord): string {
 
 function section(row: ReliabilityRecord['rows'][number]): string[] {
   const { fault, title, bound, runs, seed, counts, figures, machine, broken } = row;
-  const { repeat = `--fault ${fault} --runs ${runs}` } = row;
+  const { repeat = `--fault ${fault} --runs ${runs}`, removals } = row;
+  const { command = `npm run chaos -- ${repeat} --seed ${seed}` } = row;
   const counted = Object.entries(counts).map(([what, count]) => `${what} ${count}`);
   const { cores, memoryGiB, platform, node, redis } = machine;
   return [
@@ -60,9 +62,10 @@ function section(row: ReliabilityRecord['rows'][number]): string[] {
     `${title}. Promised: ${bound}.`,
     '',
     ...(figures ? [figureTable(figures), ''] : []),
+    ...(removals ? [removalTable(removals), ''] : []),
     ...(counted.length > 0 ? [`Counted: ${counted.join(', ')}.`, ''] : []),
     `Broken bounds: ${broken.length === 0 ? 'none' : broken.map((one) => `run ${one.run}: ${one.what.join('; ')}`).join('. ')}.`,
-    `Repeat: \`npm run chaos -- ${repeat} --seed ${seed}\`. Measured on ${cores} cores,`,
+    `Repeat: \`${command}\`. Measured on ${cores} cores,`,
     `${memoryGiB} GiB, ${platform}, Node ${node.slice(1)}, Redis ${redis}.`,
     '',
   ];

@@ -22,11 +22,12 @@ const GROUPS = 'QUEUE_DEFAULTS CATALOGUE WEBHOOKS PRODUCER LIMITS WORKER QUEUES 
 /** Settings whose value stays text, whatever it looks like: a password may well be `12345`. */
 const TEXTS = new Set([
   ...['redis.url', 'redis.addr', 'redis.username', 'redis.password'],
+  ...['redis.sentinelName', 'redis.sentinelUsername', 'redis.sentinelPassword'],
   ...['prefix', 'worker.name', 'http.host', 'dataFolder', 'ledgerFile'],
 ]);
 
 /** Settings that are lists: their entries are separated by commas. */
-const LISTS = new Set(['webhooks.hosts']);
+const LISTS = new Set(['webhooks.hosts', 'redis.sentinels', 'redis.cluster']);
 
 /**
  * Not settings: where the file of settings is, and what Kubernetes adds to every pod when a service is called `taskq`.

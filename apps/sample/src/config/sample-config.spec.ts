@@ -119,6 +119,53 @@ describe('the environment', () => {
     expect(sources.variables).toEqual(['REDIS_ADDR', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_DB']);
   });
 
+  it.each([
+    ['sentinels', 'TASKQ_REDIS_SENTINELS', { sentinelName: 'orders' }],
+    ['cluster', 'TASKQ_REDIS_CLUSTER', {}],
+  ])('names %s as a list, and that is where Redis is: none is started beside it', (place, variable, more) => {
+    const { engine, sources } = load('', {
+      [variable]: 'a.example:7000, b.example',
+      ...(place === 'sentinels' && { TASKQ_REDIS_SENTINEL_NAME: 'orders' }),
+    });
+
+    expect(engine.redis).toEqual({ [place]: ['a.example:7000', 'b.example'], ...more });
+    expect(sources.namesRedis).toBe(true);
+    expect(load(`redis: { ${place}: [a.example] }`).sources.namesRedis).toBe(true);
+  });
+
+  it('replaces the place of the file as a whole, whichever way each of them names it', () => {
+    const sentinels = 'redis: { sentinels: [old:1], sentinelName: n, sentinelPassword: sp, password: p }';
+    const addr = 'redis: { addr: old:1, password: p }';
+
+    expect(load(sentinels, { REDIS_ADDR: 'new:2' }).engine.redis).toEqual({ addr: 'new:2', password: 'p' });
+    expect(load(sentinels, { REDIS_URL: 'redis://new:2' }).engine.redis).toEqual({ url: 'redis://new:2' });
+    expect(load(sentinels, { TASKQ_REDIS_CLUSTER: 'new:2' }).engine.redis).toEqual({
+      cluster: ['new:2'],
+      password: 'p',
+    });
+    expect(load(addr, { TASKQ_REDIS_CLUSTER: 'new:2' }).engine.redis).toEqual({
+      cluster: ['new:2'],
+      password: 'p',
+    });
+    expect(load(addr, { TASKQ_REDIS_SENTINELS: 'new:2' }).engine.redis).toEqual({
+      sentinels: ['new:2'],
+      password: 'p',
+    });
+    // The same Sentinels, moved: their name and login stay.
+    expect(load(sentinels, { TASKQ_REDIS_SENTINELS: 'new:2' }).engine.redis).toEqual({
+      sentinels: ['new:2'],
+      sentinelName: 'n',
+      sentinelPassword: 'sp',
+      password: 'p',
+    });
+  });
+
+  it('cannot name two places itself, which is said with both variables’ settings', () => {
+    const problems = problemsOf('', { REDIS_ADDR: 'a:1', TASKQ_REDIS_CLUSTER: 'b:1' });
+
+    expect(problems).toEqual([expect.stringContaining('redis.addr and redis.cluster exclude each other')]);
+  });
+
   it('replaces the address of the file as a whole', () => {
     const file =
       'redis: { url: "redis://old:1", addr: old:1, username: u, password: p, db: 4, commandTimeout: 1s }';

@@ -60,6 +60,11 @@ export interface ConfigSources {
   readonly namesRedis: boolean;
 }
 
+/** Options of taskq that say where Redis is, and those that belong to them. */
+const PLACES = ['url', 'addr', 'sentinels', 'cluster'] as const;
+const OF_SENTINELS = ['sentinelName', 'sentinelUsername', 'sentinelPassword'] as const;
+const LOGIN = ['username', 'password', 'db'] as const;
+
 const PORTS = { min: 0, max: 65_535 };
 
 /** taskq checks its own options; here they only have to be known, so that a misspelt group is noticed. */
@@ -108,26 +113,31 @@ export function loadSampleConfig(environment: NodeJS.ProcessEnv = process.env): 
   const problems: string[] = [];
   const { file, settings } = readSettingsFile(environment['TASKQ_CONFIG'], problems);
   const set = readEnvironment(environment);
-  const merged = mergeSettings(withoutAddress(settings, set), set.settings);
+  const merged = mergeSettings(withoutPlace(settings, set), set.settings);
   const { role, dataFolder, ledgerFile, http, catalogue, webhooks, ...rest } = group<
     OwnConfig & Record<keyof EngineOptions, unknown>
   >(FIELDS)(merged, '', problems);
   const engine = rest as EngineOptions;
   problems.push(...engineProblems(engine));
   if (problems.length > 0) throw refusal(problems, set.variables);
-  const namesRedis = Boolean(engine.redis?.url ?? engine.redis?.addr);
+  const namesRedis = PLACES.some((place) => engine.redis?.[place] !== undefined);
   const sources = { file, variables: [...set.variables.values()], namesRedis };
   return { role, dataFolder, ledgerFile, http, catalogue, webhooks, engine, sources };
 }
 
-/** An address in the environment replaces the file's as a whole: its login and database belong to another server. */
-function withoutAddress(settings: SettingsTree, { variables }: EnvironmentSettings): SettingsTree {
+/**
+ * A place of Redis in the environment replaces the file's as a whole: what else stands there belongs to another server.
+ * A URL brings its own login and database; anything else may be the same one that has moved.
+ */
+function withoutPlace(settings: SettingsTree, { variables }: EnvironmentSettings): SettingsTree {
   const { redis } = settings;
-  if (!isTree(redis) || (!variables.has('redis.url') && !variables.has('redis.addr'))) return settings;
-  const { url: _url, addr: _addr, ...rest } = redis;
-  if (!variables.has('redis.url')) return { ...settings, redis: rest };
-  const { username: _username, password: _password, db: _db, ...kept } = rest;
-  return { ...settings, redis: kept };
+  const named = PLACES.filter((place) => variables.has(`redis.${place}`));
+  if (!isTree(redis) || named.length === 0) return settings;
+  const gone = new Set<string>(PLACES);
+  if (!named.includes('sentinels')) for (const name of OF_SENTINELS) gone.add(name);
+  if (named.includes('url')) for (const name of LOGIN) gone.add(name);
+  const kept = Object.entries(redis).filter(([name]) => !gone.has(name));
+  return { ...settings, redis: Object.fromEntries(kept) };
 }
 
 /** taskq is asked at once, so that its problems are told together with ours. */

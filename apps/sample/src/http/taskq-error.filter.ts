@@ -1,5 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpStatus, Logger } from '@nestjs/common';
 import {
+  BacklogFullError,
   BrokerError,
   ConfigurationError,
   EnqueueManyError,
@@ -49,7 +50,7 @@ function answerTo(error: TaskqError): ErrorAnswer {
     return { status: HttpStatus.GATEWAY_TIMEOUT, details: { id: error.id } };
   }
   if (error instanceof EnqueueManyError) return answerToMany(error);
-  if (error instanceof BrokerError || error instanceof LifecycleError) {
+  if (error instanceof BacklogFullError || error instanceof BrokerError || error instanceof LifecycleError) {
     return { status: HttpStatus.SERVICE_UNAVAILABLE, retryAfterMs: 1000 };
   }
   return { status: HttpStatus.INTERNAL_SERVER_ERROR };

@@ -1,18 +1,23 @@
 import type { Durability } from '../contract/durability.js';
 import type { Lane } from '../contract/lane.js';
 import type { DataLoss } from '../contract/data-loss.js';
-import type { Lease } from './lease.js';
+import type { Delivery, Lease } from './lease.js';
 import type { GuardRequest, LeaseGuard } from './lease-guard.js';
+import type { SettleAnswer, SettleRequest, StoredTask } from './settlement.js';
 
-export type { Lease } from './lease.js';
+export type { Delivery, Lease } from './lease.js';
+export type { LaneQuota, SettleAnswer, Settlement, SettleRequest, StoredTask } from './settlement.js';
 
 /**
  * The port between the engine and where tasks are kept: one method per verb. Every change is atomic, fenced by owner
  * and delivery, and timed by the broker's own clock. Times are milliseconds of that clock, durations milliseconds.
  */
 export interface Broker {
-  /** The broker's clock as last heard of; for measuring and records, never for decisions about leases. */
-  now(): number;
+  /**
+   * The broker's clock as last heard of, where it keeps the queue if one is named; for measuring and records, and to
+   * say after which time a call is late. Nothing is ever leased by it.
+   */
+  now(queue?: string): number;
 
   /** Opens what a worker of these queues needs beyond a producer, so that none of its passes begins by waiting. */
   openForWork(queues: readonly string[]): Promise<void>;
@@ -44,7 +49,8 @@ export interface Broker {
   fetchGroups(queues: readonly string[]): Promise<readonly (readonly string[])[]>;
 
   /**
-   * Waits for entries in any of the queues, up to `blockMs`. Entries it answers are leased to `consumer`.
+   * Waits for entries in any of the queues, up to `blockMs`; with 0 it looks once. Entries it answers are leased to
+   * `consumer`.
    * Rejects when the link breaks; entries then leased without being answered come back by `reclaim`.
    */
   fetch(request: FetchRequest): Promise<FetchAnswer>;
@@ -64,7 +70,7 @@ export interface Broker {
   /** Moves tasks that are due to their lanes, at most a page, and says when the next one is due. */
   promote(request: PromoteRequest): Promise<PromoteAnswer>;
 
-  /** Leases entries whose holder has let its lease expire, or that were released, one page per call. */
+  /** Leases entries whose holder has let its lease expire, or that were released: at most 100 are looked at. */
   reclaim(request: ReclaimRequest): Promise<ReclaimAnswer>;
 
   /** Names of the queue's consumers and for how long each has been silent. */
@@ -174,23 +180,9 @@ export type EnqueueAnswer =
   | { readonly status: 'duplicate' | 'conflict'; readonly id: string }
   | { readonly status: 'full' };
 
-/** An entry leased to a consumer. */
-export interface Delivery extends Lease {
-  readonly queue: string;
-  /**
-   * Grows whenever delivery counts may begin anew, since the broker may have forgotten some (a restart, a failover, a
-   * group made again): below 2³¹. Of two deliveries of an entry the later has the greater era, or the same and the
-   * greater count.
-   */
-  readonly era: number;
-  /** Names and values in turn. */
-  readonly fields: readonly string[];
-  /** Consumer that held it before, when it was reclaimed. */
-  readonly from?: string;
-}
-
 export interface FetchRequest {
   readonly consumer: string;
+  /** Whole milliseconds; 0 looks once. */
   readonly blockMs: number;
   /** Names who reads: one `fetch` of a name at a time, each waits by itself. @default '' */
   readonly part?: string;
@@ -208,73 +200,6 @@ export interface FetchAnswer {
 
 /** Why a consumer is woken: a task became due sooner than any before it, or tasks were handed back. */
 export type WakeReason = 'due' | 'released';
-
-/** How a delivered task ends, as told to the broker. */
-export type Settlement =
-  | { readonly kind: 'remove'; readonly lease: Lease; readonly id: string; readonly uniqueKey?: string }
-  | {
-      readonly kind: 'schedule';
-      readonly lease: Lease;
-      readonly id: string;
-      readonly delayMs: number;
-      readonly task: StoredTask;
-      readonly unique?: { readonly key: string; readonly ttlMs: number };
-    }
-  | {
-      readonly kind: 'dead-letter';
-      readonly lease: Lease;
-      readonly id: string;
-      readonly task: StoredTask;
-      /** One word of a fixed set, and one sentence for people. */
-      readonly reason: string;
-      readonly detail: string;
-      /** `meta` of the task when it is replayed. */
-      readonly replayMeta: string;
-      /** Fields of an entry that is no task, kept as they were; JSON of names and values in turn. */
-      readonly raw?: string;
-      readonly uniqueKey?: string;
-    }
-  | {
-      readonly kind: 'release';
-      readonly lease: Lease;
-      /** Whether its handler was started: then the delivery count never returns to a number it has seen. */
-      readonly started: boolean;
-    };
-
-/** A task as it is kept while it waits. */
-export interface StoredTask {
-  readonly type: string;
-  readonly payload: string;
-  readonly attempt: number;
-  readonly enqueuedAt: number | undefined;
-  readonly meta: string;
-}
-
-export interface SettleRequest {
-  readonly queue: string;
-  readonly consumer: string;
-  readonly outcomes: readonly Settlement[];
-  /** Entries wanted per lane first, and in all. */
-  readonly want: LaneQuota;
-  /** How long a released entry must seem idle so that anyone may take it: longer than the lease. */
-  readonly leaseMs: number;
-}
-
-/** How many entries to take from each lane first; what a lane lacks is taken from the others, most urgent first. */
-export interface LaneQuota {
-  readonly total: number;
-  readonly high: number;
-  readonly normal: number;
-  readonly low: number;
-}
-
-export interface SettleAnswer {
-  /** Positions of outcomes that were refused: another consumer owns the task, or it is gone. */
-  readonly stale: readonly number[];
-  readonly deliveries: readonly Delivery[];
-  /** The group had vanished and was made again. */
-  readonly recreated: boolean;
-}
 
 export interface PromoteRequest {
   readonly queue: string;
@@ -307,29 +232,48 @@ export interface ReclaimRequest {
   /** Look only at entries handed back, and at once. */
   readonly releasedOnly: boolean;
   /**
+   * Own entries that this consumer has no hand on, answered as `own` before: takes these, if they are still silent and
+   * its own, and looks at nothing else. At most 100.
+   */
+  readonly strays?: readonly EntryRef[];
+  /**
+   * By the broker's clock, after this the call is late: it takes nothing then, but for entries handed back. A call that
+   * waited somewhere runs when every lease seems to have run out, whoever lives.
+   */
+  readonly notAfter?: number;
+  /**
    * A sweep of this queue begins, by whomever, no sooner than this after one has begun, unless that one had to leave
    * something. One that goes on from a cursor, or looks at what was handed back, is no beginning.
    */
   readonly everyMs: number;
   /** Where the last page ended; absent for a new sweep. */
   readonly cursor?: ReclaimCursor;
-  /** What this consumer works on: never taken from itself, whatever the delivery says. */
-  readonly held: readonly Lease[];
   readonly wakeEntryId?: string;
 }
 
-/** Where a sweep goes on: the lane and the entry after which. */
+/** What names an entry of a queue. */
+export type EntryRef = Pick<Lease, 'lane' | 'entryId'>;
+
+/** Where a sweep goes on: lane, consumer, and the entry after which ('' its first). */
 export interface ReclaimCursor {
   readonly lane: Lane;
+  readonly consumer: string;
   readonly after: string;
 }
 
 export interface ReclaimAnswer {
   readonly deliveries: readonly Delivery[];
-  /** Where to go on, when the sweep is not at its end. */
+  /** Where to go on, when the sweep is not at its end; with something left, there. */
   readonly cursor: ReclaimCursor | undefined;
   /** Entries seen that could be taken but were not, since they were over the limit. */
   readonly left: number;
+  /**
+   * Entries of this consumer that were silent for longer than the lease. It may work on them and be late with its
+   * heartbeat, or know nothing of them since the reply that leased them was lost: these are `strays`.
+   */
+  readonly own: readonly EntryRef[];
+  /** The call came after `notAfter`. */
+  readonly late: boolean;
 }
 
 export interface ConsumerInfo {
@@ -350,7 +294,10 @@ export interface DeadLetter extends DeadLetterRef {
   readonly payload: string;
   readonly queue: string;
   readonly lane: Lane;
-  /** One word: `attempts-exhausted`, `non-retryable`, `invalid-payload`, `malformed`, `no-handler`, `crash-loop`, `handler`. */
+  /**
+   * One word: `attempts-exhausted`, `non-retryable`, `invalid-payload`, `malformed`, `no-handler`, `crash-loop`,
+   * `handler`, `duplicate-id`.
+   */
   readonly reason: string;
   /** One sentence for people. */
   readonly detail: string;

@@ -18,6 +18,7 @@ function oneOfEach(from: typeof mine): [name: keyof typeof mine, error: mine.Tas
     ['InvalidPayloadError', new from.InvalidPayloadError('t', [{ path: 'a', message: 'is wrong' }])],
     ['MalformedTaskError', new from.MalformedTaskError('m')],
     ['QueueFullError', new from.QueueFullError('q', 5, 100)],
+    ['BacklogFullError', new from.BacklogFullError('q', 5)],
     ['EnqueueOutcomeUnknownError', new from.EnqueueOutcomeUnknownError('i', 'q', new Error('c'))],
     ['EnqueueManyError', new from.EnqueueManyError([new from.TaskqError('m')])],
     ['BrokerError', new from.BrokerError('OOM', 'm')],

@@ -104,6 +104,27 @@ export class QueueFullError extends TaskqError {
 }
 
 /**
+ * More waits in this process to be sent to Redis than `producer.waitingBytes` allows: Redis is away or slow, or a
+ * great deal was enqueued at once. The task was not sent; try again when some of the calls under way are answered.
+ */
+export class BacklogFullError extends TaskqError {
+  static override readonly code: string = 'TASKQ_BACKLOG_FULL';
+  readonly queue: string;
+  /** The bound, in bytes. */
+  readonly waitingBytes: number;
+  /** Always: nothing is wrong with the call. */
+  readonly retryable: boolean = true;
+
+  constructor(queue: string, waitingBytes: number) {
+    super(`task for "${queue}" was not sent: ${waitingBytes} bytes wait for Redis already`, {
+      fix: 'wait for calls under way before you make more, or raise producer.waitingBytes',
+    });
+    this.queue = queue;
+    this.waitingBytes = waitingBytes;
+  }
+}
+
+/**
  * Redis did not answer in time: the task may or may not have been accepted. Enqueue again with the same `id` to be
  * sure: the producer that threw this recognises the first copy whatever has become of it, any other while the copy is
  * waiting, running or dead, and nothing is written twice.

@@ -74,13 +74,18 @@ describe('resolveEngineOptions', () => {
         noHandlerTimeoutMs: DAY,
         blockMs: 2 * SECOND,
       },
-      producer: { timeoutMs: 10 * SECOND, reofferWindowMs: 5 * SECOND, reofferBytes: 33_554_432 },
+      producer: {
+        timeoutMs: 10 * SECOND,
+        reofferWindowMs: 5 * SECOND,
+        reofferBytes: 33_554_432,
+        waitingBytes: 67_108_864,
+      },
       limits: {
         payloadBytes: 262_144,
         payloadDepth: 64,
         deadLetters: 100_000,
         deadLetterAgeMs: 30 * DAY,
-        consumerAgeMs: HOUR,
+        consumerAgeMs: 2 * MINUTE,
       },
     };
 
@@ -111,6 +116,7 @@ describe('resolveEngineOptions', () => {
     ['producer.timeout', 'producer.timeoutMs', 100, 5 * MINUTE],
     ['producer.reofferWindow', 'producer.reofferWindowMs', 0, 5 * MINUTE],
     ['producer.reofferBytes', 'producer.reofferBytes', 0, 1024 ** 3],
+    ['producer.waitingBytes', 'producer.waitingBytes', 1024 ** 2, 16 * 1024 ** 3],
     ['limits.payloadBytes', 'limits.payloadBytes', 1, 16 * 1024 * 1024],
     ['limits.payloadDepth', 'limits.payloadDepth', 1, 1000],
     ['limits.deadLetters', 'limits.deadLetters', 1, 100_000_000],

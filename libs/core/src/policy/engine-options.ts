@@ -61,6 +61,11 @@ export interface ProducerOptions {
   reofferWindow?: Duration;
   /** Memory for them, per queue, in bytes: the oldest are let go beyond it. 0 to 1 GiB. @default 33554432 (32 MiB) */
   reofferBytes?: number;
+  /**
+   * Bytes of tasks that may wait in this process to be sent, over all queues; beyond it `enqueue` rejects with
+   * BacklogFullError. 1 MiB to 16 GiB. @default 67108864 (64 MiB)
+   */
+  waitingBytes?: number;
 }
 
 /** Bounds of what is stored. */
@@ -73,7 +78,10 @@ export interface LimitOptions {
   deadLetters?: number;
   /** How long dead letters are kept, 1 min to 10 years. @default '30d' */
   deadLetterAge?: Duration;
-  /** How long a consumer that holds nothing may be silent before it is removed, 10 s to 30 days. @default '1h' */
+  /**
+   * How long a consumer that holds nothing may be silent before it is removed, 10 s to 30 days. One that comes back is
+   * made again. @default '2m'
+   */
   consumerAge?: Duration;
 }
 
@@ -97,6 +105,7 @@ export interface ResolvedProducerOptions {
   readonly timeoutMs: number;
   readonly reofferWindowMs: number;
   readonly reofferBytes: number;
+  readonly waitingBytes: number;
 }
 
 export interface ResolvedQueueOptions {
@@ -271,16 +280,18 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
 };
 
 const producerField: OptionField<ResolvedProducerOptions> = (value, path, problems) => {
-  const { timeout, reofferWindow, reofferBytes } = group<{
+  const { timeout, reofferWindow, ...bytes } = group<{
     timeout: number;
     reofferWindow: number;
     reofferBytes: number;
+    waitingBytes: number;
   }>({
     timeout: duration({ min: 100, max: 5 * MINUTE }, 10 * SECOND),
     reofferWindow: duration({ min: 0, max: 5 * MINUTE }, 5 * SECOND),
     reofferBytes: integer({ min: 0, max: 1024 ** 3 }, 32 * 1024 * 1024),
+    waitingBytes: integer({ min: 1024 ** 2, max: 16 * 1024 ** 3 }, 64 * 1024 * 1024),
   })(value, path, problems);
-  return { timeoutMs: timeout, reofferWindowMs: reofferWindow, reofferBytes };
+  return { timeoutMs: timeout, reofferWindowMs: reofferWindow, ...bytes };
 };
 
 const limitsField: OptionField<ResolvedLimits> = (value, path, problems) => {
@@ -295,7 +306,7 @@ const limitsField: OptionField<ResolvedLimits> = (value, path, problems) => {
     payloadDepth: integer({ min: 1, max: 1000 }, 64),
     deadLetters: integer({ min: 1, max: 100_000_000 }, 100_000),
     deadLetterAge: duration({ min: MINUTE, max: 3650 * DAY }, 30 * DAY),
-    consumerAge: duration({ min: 10 * SECOND, max: 30 * DAY }, HOUR),
+    consumerAge: duration({ min: 10 * SECOND, max: 30 * DAY }, 2 * MINUTE),
   })(value, path, problems);
   const { deadLetterAge, consumerAge, ...rest } = written;
   return { ...rest, deadLetterAgeMs: deadLetterAge, consumerAgeMs: consumerAge };

@@ -18,7 +18,8 @@ export type DeadLetterReason =
   | 'malformed'
   | 'no-handler'
   | 'crash-loop'
-  | 'handler';
+  | 'handler'
+  | 'duplicate-id';
 
 /** How a delivery ended, before anybody decided what follows. */
 export type ExecutionResult =

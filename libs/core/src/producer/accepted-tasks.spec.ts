@@ -9,9 +9,14 @@ const PLENTY = 1024 ** 2;
 /** A clock that stands still until it is told otherwise. */
 class StoppedClock implements Clock {
   now = 100_000;
+  /** How long the machine slept. */
+  slept = 0;
 
   monotonicMs(): number {
     return this.now;
+  }
+  wallMs(): number {
+    return this.now + this.slept;
   }
   after(): never {
     throw new Error('no timer is needed here');
@@ -185,6 +190,16 @@ describe('while the broker is away', () => {
     expect(ids('c', 0, 3)).toEqual(['young', 'new']);
   });
 
+  it('forgets what Redis has forgotten while the machine slept, though it is young by the steady clock', () => {
+    const { clock, tasks, ids } = accepted();
+    tasks.add('c', 1, [task('a')]);
+    clock.slept = 13 * 60_000;
+    expect(ids('c', 0, 1)).toEqual(['a']);
+    clock.slept = 15 * 60_000;
+
+    expect(ids('c', 0, 1)).toEqual([]);
+  });
+
   it('counts by the real time when a task was accepted, for what is due later', () => {
     const { clock, tasks } = accepted();
     tasks.add('c', 1, [task('a')]);
@@ -217,5 +232,16 @@ describe('while the broker is away', () => {
     tasks.back(100);
 
     expect(ids('c', 0, 1)).toEqual([]);
+  });
+
+  it('does not have what was handed over, which is nothing forgotten', () => {
+    const { tasks } = accepted();
+    tasks.add('c', 1, [task('a')]);
+    tasks.add('c', 2, [task('b')]);
+    tasks.add('d', 2, [task('other')]);
+    tasks.handOver('c', 1, 2);
+
+    expect(tasks.between('c', 0, 2)).toMatchObject({ tasks: [{ task: { id: 'a' } }], forgotten: 0 });
+    expect(tasks.between('d', 0, 2).tasks).toHaveLength(1);
   });
 });

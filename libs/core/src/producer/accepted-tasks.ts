@@ -1,6 +1,7 @@
 import type { NewTask } from '../broker/broker.js';
-import type { Clock } from '../runtime/clock.js';
+import { type Clock, type Moment, momentOf, msSince } from '../runtime/clock.js';
 import { REMEMBERED_MS } from './enqueue-channel.js';
+import { taskBytes } from './task-bytes.js';
 
 /** A task that was answered as accepted, and when. */
 export interface AcceptedTask {
@@ -12,15 +13,14 @@ export interface AcceptedTask {
 interface Group {
   readonly channel: string;
   readonly sequence: number;
-  readonly at: number;
-  /** The same, by a clock that stands still while the broker is away. */
+  readonly at: Moment;
+  /** The same, by a steady clock that stands still while the broker is away. */
   readonly countedAt: number;
   readonly tasks: readonly NewTask[];
   readonly bytes: number;
+  /** Was found to be lost, and is offered again as another group, which is kept by itself. */
+  handedOver: boolean;
 }
-
-/** What a task costs beside its payload and meta, roughly. */
-const TASK_BYTES = 200;
 
 /**
  * The tasks that a producer was told are accepted, for a few seconds: long enough to offer them again when Redis
@@ -47,9 +47,17 @@ export class AcceptedTasks {
     if (this.windowMs === 0) return;
     this.unasked.delete(channel);
     let bytes = 0;
-    for (const task of tasks) bytes += TASK_BYTES + task.payload.length + task.meta.length;
-    const at = this.clock.monotonicMs();
-    this.groups.push({ channel, sequence, at, countedAt: at - this.awayMs, tasks, bytes });
+    for (const task of tasks) bytes += taskBytes(task);
+    const at = momentOf(this.clock);
+    this.groups.push({
+      channel,
+      sequence,
+      at,
+      countedAt: at.steadyMs - this.awayMs,
+      tasks,
+      bytes,
+      handedOver: false,
+    });
     this.size += bytes;
     this.forgetOld();
   }
@@ -79,9 +87,18 @@ export class AcceptedTasks {
       .filter((group) => group.channel === channel && group.sequence > after && group.sequence <= upTo)
       .filter((group) => !this.tooOld(group));
     return {
-      tasks: lost.flatMap(({ tasks, at }) => tasks.map((task) => ({ task, at }))),
+      tasks: lost.flatMap(({ tasks, at, handedOver }) =>
+        handedOver ? [] : tasks.map((task) => ({ task, at: at.steadyMs })),
+      ),
       forgotten: upTo - after - lost.length,
     };
+  }
+
+  /** These are offered again by somebody else: a later loss of their channel does not concern their tasks. */
+  handOver(channel: string, after: number, upTo: number): void {
+    for (const group of this.groups)
+      if (group.channel === channel && group.sequence > after && group.sequence <= upTo)
+        group.handedOver = true;
   }
 
   /** Lets go of what is too old, and of the oldest while there is too much. */
@@ -100,9 +117,8 @@ export class AcceptedTasks {
   }
 
   private tooOld({ channel, at, countedAt }: Group): boolean {
-    const now = this.clock.monotonicMs();
-    const counted = this.unasked.has(channel) ? this.backAt : now - this.awayMs;
+    const counted = this.unasked.has(channel) ? this.backAt : this.clock.monotonicMs() - this.awayMs;
     // After so long an absence its channel asks no more.
-    return countedAt < counted - this.windowMs || at < now - REMEMBERED_MS;
+    return countedAt < counted - this.windowMs || msSince(this.clock, at) > REMEMBERED_MS;
   }
 }

@@ -7,6 +7,7 @@ import type { TaskEvents } from '../telemetry/task-events.js';
 import { EnqueueCommitter, type LostTasks } from './enqueue-committer.js';
 import { Reoffer } from './reoffer.js';
 import { UnresolvedTasks } from './unresolved-tasks.js';
+import { WaitingBytes } from './waiting-line.js';
 
 /** What the committers of a producer share. */
 export interface CommittersParts {
@@ -31,6 +32,7 @@ const AGAIN = '-again';
 export class Committers {
   private readonly committers = new Map<string, EnqueueCommitter>();
   private readonly unresolved = new Map<string, UnresolvedTasks>();
+  private readonly waiting: WaitingBytes;
   private readonly reoffer: Reoffer;
   private readonly offering = new Set<Promise<void>>();
   private readonly forgetReconnect: () => void;
@@ -41,6 +43,7 @@ export class Committers {
     private readonly parts: CommittersParts,
   ) {
     this.reoffer = new Reoffer(parts);
+    this.waiting = new WaitingBytes(parts.options.producer.waitingBytes);
     this.forgetReconnect = parts.broker.onReconnect((link, silentMs, awayMs) => {
       if (link === 'commands') this.reconnected(awayMs ?? (Number.isFinite(silentMs) ? silentMs : 0));
     });
@@ -80,6 +83,10 @@ export class Committers {
       durability,
       maxReady,
       timeoutMs,
+      // What was accepted once is bounded already, and lost if it is refused or given up now.
+      ...(suffix === AGAIN
+        ? { waiting: new WaitingBytes(Infinity), patient: true }
+        : { waiting: this.waiting }),
       keep: { windowMs: reofferWindowMs, bytes: reofferBytes },
       random,
       unresolved: this.unresolvedOf(queue),
@@ -103,6 +110,7 @@ export class Committers {
 
   /** Redis may have come back with less than it had answered: ask, before anybody has to wait for the answer. */
   private reconnected(awayMs: number): void {
+    this.parts.losses.reconnected();
     for (const committer of this.committers.values()) committer.probe(awayMs);
   }
 

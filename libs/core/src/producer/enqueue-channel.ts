@@ -6,14 +6,14 @@ import {
   EnqueueOutcomeUnknownError,
   type TaskqError,
 } from '../contract/errors.js';
-import { type Clock, sleep } from '../runtime/clock.js';
+import { type Clock, type Moment, momentOf, msSince, sleep } from '../runtime/clock.js';
 
 /** First and longest pause between two tries of a group. */
 const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
 
 /**
  * How long a channel expects a group to be known: the broker remembers its last one for 15 minutes, a minute less keeps
- * the two clocks from mattering.
+ * the clocks of both from mattering. By either clock of this machine: it may have slept meanwhile, and Redis has not.
  */
 export const REMEMBERED_MS = 14 * 60_000;
 
@@ -53,7 +53,6 @@ export interface ChannelParts {
   /** Ready tasks at which the queue is full; 0 for no limit. */
   readonly maxReady: number;
   readonly durability: Durability;
-  readonly timeoutMs: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Called for every group whose tasks were all decided, before anybody is told of it. */
@@ -80,9 +79,9 @@ export interface ChannelParts {
 export class EnqueueChannel {
   private sequence = 0;
   private answered = 0;
-  private answeredAt = Number.NEGATIVE_INFINITY;
+  private answeredAt: Moment | undefined;
   /** The last group, when it was given up without an answer, and when it was sent first. */
-  private unresolved: { readonly tasks: readonly NewTask[]; readonly sentAt: number } | undefined;
+  private unresolved: { readonly tasks: readonly NewTask[]; readonly sentAt: Moment } | undefined;
 
   constructor(
     private readonly name: string,
@@ -91,7 +90,7 @@ export class EnqueueChannel {
 
   /** Whether a group was answered that the broker must still know. */
   get remembered(): boolean {
-    return this.parts.clock.monotonicMs() - this.answeredAt < REMEMBERED_MS;
+    return this.answeredAt !== undefined && this.mayKnow(this.answeredAt);
   }
 
   /** Whether nobody knows yet what became of the last group. */
@@ -103,14 +102,14 @@ export class EnqueueChannel {
    * Sends one group; answers for each task what became of it, within `timeoutMs`. Never rejects. A group without tasks
    * finds out about the last one, and is answered when all that came before it is as safe as the durability says.
    */
-  async send(tasks: readonly NewTask[]): Promise<SentGroup> {
-    const sentAt = this.parts.clock.monotonicMs();
-    const deadline = sentAt + this.parts.timeoutMs;
+  async send(tasks: readonly NewTask[], timeoutMs: number): Promise<SentGroup> {
+    const sentAt = momentOf(this.parts.clock);
+    const time = { begun: sentAt, deadline: sentAt.steadyMs + timeoutMs };
     try {
-      if (this.unresolved) await this.resolveLast(this.unresolved, deadline);
+      if (this.unresolved) await this.resolveLast(this.unresolved, time);
       this.sequence += 1;
       const after = this.remembered ? this.answered : 0;
-      const reply = await this.sendUntilAnswered(tasks, after, deadline);
+      const reply = await this.sendUntilAnswered(tasks, after, time);
       this.heard(tasks, reply, after);
       return { outcomes: reply.answers, failure: undefined };
     } catch (error) {
@@ -125,40 +124,38 @@ export class EnqueueChannel {
 
   /** The next group would take the place of the last one's record: what that says is read before. */
   private async resolveLast(
-    { tasks, sentAt }: { readonly tasks: readonly NewTask[]; readonly sentAt: number },
-    deadline: number,
+    { tasks, sentAt }: { readonly tasks: readonly NewTask[]; readonly sentAt: Moment },
+    time: Allowed,
   ): Promise<void> {
     const { sequence, name: channel } = this;
-    const { broker, clock, queue, durability, resolved } = this.parts;
-    const answers = await this.untilAnswered(deadline, () =>
+    const { broker, queue, durability, resolved } = this.parts;
+    const answers = await this.untilAnswered(time, () =>
       broker.resolveGroup({ queue, channel, sequence, durability }),
     ).catch((error: unknown) => {
       // Whatever it is, the group that waits for this was not sent.
-      throw new BrokerError('UNAVAILABLE', 'Redis does not answer; nothing was sent', {
-        cause: error,
-        retryable: true,
-      });
+      throw nothingSent(error);
     });
     this.unresolved = undefined;
     // It may have been applied when it was sent first, and what the broker knew of it has expired.
-    const stillKnown = clock.monotonicMs() - sentAt < REMEMBERED_MS;
-    resolved(tasks, answers ?? (stillKnown ? 'not-applied' : 'forgotten'));
+    resolved(tasks, answers ?? (this.mayKnow(sentAt) ? 'not-applied' : 'forgotten'));
   }
 
   private heard(tasks: readonly NewTask[], reply: EnqueueReply, after: number): void {
     const { answeredAt } = this;
     this.answered = this.sequence;
     // First what is gone: what has been answered now may take its room, and was answered after that was found out.
-    if (reply.lostAfter !== undefined)
-      this.parts.lost({ channel: this.name, after: reply.lostAfter, upTo: after, answeredAt });
-    this.answeredAt = this.parts.clock.monotonicMs();
+    if (reply.lostAfter !== undefined && answeredAt !== undefined) {
+      const { steadyMs } = answeredAt;
+      this.parts.lost({ channel: this.name, after: reply.lostAfter, upTo: after, answeredAt: steadyMs });
+    }
+    this.answeredAt = momentOf(this.parts.clock);
     this.parts.answered(this.name, this.sequence, tasks, reply);
   }
 
   private async sendUntilAnswered(
     tasks: readonly NewTask[],
     after: number,
-    deadline: number,
+    time: Allowed,
   ): Promise<EnqueueReply> {
     const { sequence, name: channel } = this;
     const { broker, queue, maxReady, durability } = this.parts;
@@ -166,7 +163,7 @@ export class EnqueueChannel {
     let maybeApplied = false;
     try {
       return await this.untilAnswered(
-        deadline,
+        time,
         () => broker.enqueue(group),
         (error) => {
           maybeApplied ||= error instanceof BrokerTimeoutError;
@@ -179,22 +176,31 @@ export class EnqueueChannel {
 
   /** Asks again and again until there is an answer, or an error that will not pass by itself, or no time left. */
   private async untilAnswered<T>(
-    deadline: number,
+    { begun, deadline }: Allowed,
     ask: () => Promise<T>,
     failed: (error: BrokerError) => void = () => undefined,
   ): Promise<T> {
     const { clock, random } = this.parts;
+    let failure: BrokerError | undefined;
     for (let pause = RETRY_PAUSE_MS.first; ; pause = Math.min(pause * 2, RETRY_PAUSE_MS.longest)) {
+      // Before every try: the machine may have slept through the pause, and the broker has forgotten the first try.
+      if (clock.monotonicMs() >= deadline || !this.mayKnow(begun)) throw failure ?? nothingSent(undefined);
       try {
         return await within(clock, deadline - clock.monotonicMs(), ask());
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
+        failure = error;
         failed(error);
         const wait = pause * (0.5 + random());
         if (!error.retryable || clock.monotonicMs() + wait >= deadline) throw error;
         await sleep(clock, wait);
       }
     }
+  }
+
+  /** Whether the broker must still know what it was told at that moment. */
+  private mayKnow(moment: Moment): boolean {
+    return msSince(this.parts.clock, moment) < REMEMBERED_MS;
   }
 
   private failure(task: NewTask, error: unknown): TaskqError {
@@ -204,6 +210,19 @@ export class EnqueueChannel {
       ? error
       : new BrokerError('INTERNAL', String(error), { cause: error });
   }
+}
+
+/** When a group was sent first, and until when it may be sent again, by the steady clock. */
+interface Allowed {
+  readonly begun: Moment;
+  readonly deadline: number;
+}
+
+function nothingSent(cause: unknown): BrokerError {
+  return new BrokerError('UNAVAILABLE', 'Redis does not answer; nothing was sent', {
+    cause,
+    retryable: true,
+  });
 }
 
 /** A try may have been applied, and none was answered. */

@@ -1,22 +1,22 @@
 import type { Broker, EnqueueReply, NewTask } from '../broker/broker.js';
 import type { Durability } from '../contract/durability.js';
 import {
+  BacklogFullError,
+  BrokerError,
   DurabilityUnavailableError,
   EnqueueOutcomeUnknownError,
   type TaskqError,
 } from '../contract/errors.js';
+import { GROUP_BYTES } from '../policy/group-size.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { atEndOfTurn } from '../runtime/turn.js';
 import { type AcceptedTask, AcceptedTasks } from './accepted-tasks.js';
 import { Forgetting } from './forgetting.js';
 import type { UnresolvedTasks } from './unresolved-tasks.js';
 import { EnqueueChannel, type GroupFate, type LostGroups, type TaskOutcome } from './enqueue-channel.js';
+import { type PendingTask, type WaitingBytes, WaitingLine } from './waiting-line.js';
 
-/** A task on its way, and whom to tell. */
-export interface PendingTask {
-  readonly task: NewTask;
-  readonly settle: (outcome: TaskOutcome) => void;
-}
+export type { PendingTask } from './waiting-line.js';
 
 /** Groups that were answered and are gone, with what is still known of them. */
 export interface LostTasks extends LostGroups {
@@ -36,6 +36,10 @@ export interface CommitterParts {
   /** Ready tasks at which the queue is full; 0 for no limit. */
   readonly maxReady: number;
   readonly timeoutMs: number;
+  /** What waits for a free channel, here and in the other committers of the producer. */
+  readonly waiting: WaitingBytes;
+  /** Whether tasks wait for a channel as long as it takes, until the committer is closed: nobody waits for their answer. */
+  readonly patient?: boolean;
   /** For how long, and up to how many bytes, accepted tasks are kept so that they can be offered again. */
   readonly keep: { readonly windowMs: number; readonly bytes: number };
   /** Uniform in [0, 1). */
@@ -47,8 +51,14 @@ export interface CommitterParts {
   readonly lost: (lost: LostTasks) => void;
 }
 
-/** Tasks of one script call: keeps it well below 5 ms. */
+/** Tasks of one script call: together with the bound on their bytes, this keeps it well below 5 ms. */
 const GROUP_SIZE = 200;
+
+/**
+ * How much of its time a task may spend in line: what is left is for its answer. And how much later than the first of
+ * its group it may have come: they share one deadline.
+ */
+const SHARE_IN_LINE = { wait: 0.9, spread: 0.25 };
 
 /** Groups under way at once: while Redis works on one, the next is made. */
 const CHANNELS = 2;
@@ -69,22 +79,32 @@ const SPREAD_FROM = 32;
  */
 export class EnqueueCommitter {
   private readonly idle: EnqueueChannel[];
-  private readonly waiting: PendingTask[] = [];
+  private readonly line: WaitingLine;
   /** Called with why not, or nothing, when a group that leaves from now on is answered. */
   private confirming: ((failure: unknown) => void)[] = [];
   private readonly accepted: AcceptedTasks;
   private readonly forgetting: Forgetting;
   private scheduled = false;
+  /** When the turn began in which tasks are gathered. */
+  private turnAt = 0;
   /** Tasks under way. */
   private sending = 0;
 
   constructor(private readonly parts: CommitterParts) {
-    const { clock, keep, durability, name } = parts;
+    const { clock, keep, durability, name, timeoutMs, patient } = parts;
     this.accepted = new AcceptedTasks(clock, keep.windowMs, keep.bytes);
     this.forgetting = new Forgetting(this.accepted, {
       clock,
       everyMs: keep.windowMs,
       ping: () => parts.broker.ping(),
+    });
+    this.line = new WaitingLine({
+      clock,
+      patienceMs: patient ? Infinity : timeoutMs * SHARE_IN_LINE.wait,
+      most: { tasks: GROUP_SIZE, bytes: GROUP_BYTES },
+      spreadMs: timeoutMs * SHARE_IN_LINE.spread,
+      bytes: parts.waiting,
+      overdue: (tasks) => this.overdue(tasks),
     });
     const channelParts = {
       ...parts,
@@ -105,7 +125,7 @@ export class EnqueueCommitter {
   add(pending: PendingTask): void {
     const { id, ownId } = pending.task;
     if (ownId && this.parts.unresolved.has(id)) void this.addAgain(pending);
-    else this.enlist(pending);
+    else this.enlist(pending, this.scheduled ? this.turnAt : this.parts.clock.monotonicMs());
   }
 
   /** Finds out about the groups that were given up on, on every channel that has nothing better to send. */
@@ -117,17 +137,15 @@ export class EnqueueCommitter {
   private async addAgain(pending: PendingTask): Promise<void> {
     const { clock, queue, timeoutMs, unresolved, resolveAll } = this.parts;
     const { id } = pending.task;
+    const since = clock.monotonicMs();
     const over = new AbortController();
+    const late = sleep(clock, timeoutMs, over.signal).then(() => undefined);
     resolveAll();
-    const accepted = await Promise.race([
-      unresolved.whetherAccepted(id),
-      sleep(clock, timeoutMs, over.signal).then(() => undefined),
-    ]);
+    const accepted = await Promise.race([unresolved.whetherAccepted(id), late]);
+    const unknown = (): TaskqError => new EnqueueOutcomeUnknownError(id, queue, undefined);
+    const doubt = accepted ? await Promise.race([this.doubtOfDurability(id), late.then(unknown)]) : unknown();
     over.abort();
-    if (accepted === false) return this.enlist(pending);
-    const doubt = accepted
-      ? await this.doubtOfDurability(id)
-      : new EnqueueOutcomeUnknownError(id, queue, undefined);
+    if (accepted === false) return this.enlist(pending, since);
     pending.settle(doubt ?? { status: 'duplicate', id: unresolved.standsFor(id) });
   }
 
@@ -139,20 +157,31 @@ export class EnqueueCommitter {
     if (this.parts.durability === 'accepted') return undefined;
     const failure = await new Promise<unknown>((tell) => {
       this.confirming.push(tell);
-      this.flushAtEndOfTurn();
+      this.flushAtEndOfTurn(this.parts.clock.monotonicMs());
     });
     if (failure === undefined || failure instanceof DurabilityUnavailableError) return failure;
     return new EnqueueOutcomeUnknownError(id, this.parts.queue, failure);
   }
 
-  private enlist(pending: PendingTask): void {
-    this.waiting.push(pending);
-    this.flushAtEndOfTurn();
+  private enlist(pending: PendingTask, since: number): void {
+    const { queue, waiting } = this.parts;
+    if (!this.line.add(pending, since)) pending.settle(new BacklogFullError(queue, waiting.most));
+    else if (this.idle.length === 0) this.line.watch();
+    else this.flushAtEndOfTurn(since);
   }
 
-  private flushAtEndOfTurn(): void {
+  /** Redis did not take in as much as was enqueued, for as long as these may wait. */
+  private overdue(tasks: readonly PendingTask[]): void {
+    const error = new BrokerError('UNAVAILABLE', 'Redis does not answer in time; nothing was sent', {
+      retryable: true,
+    });
+    for (const { settle } of tasks) settle(error);
+  }
+
+  private flushAtEndOfTurn(now: number): void {
     if (this.scheduled || this.idle.length === 0) return;
     this.scheduled = true;
+    this.turnAt = now;
     atEndOfTurn(() => {
       this.scheduled = false;
       this.flush();
@@ -171,26 +200,44 @@ export class EnqueueCommitter {
   private sendEmpty(which: (channel: EnqueueChannel) => boolean): void {
     for (const channel of this.idle.filter(which)) {
       this.idle.splice(this.idle.indexOf(channel), 1);
-      void this.send(channel, []);
+      void this.send(channel, [], this.parts.timeoutMs);
     }
   }
 
-  /** Keeps nothing in time any more: no timer is left. */
+  /** Keeps nothing in time any more, and what waits is answered in time: no timer is left then. */
   close(): void {
     this.forgetting.close();
+    this.line.hurry(this.parts.timeoutMs * SHARE_IN_LINE.wait);
   }
 
   private flush(): void {
-    while (this.idle.length > 0 && (this.waiting.length > 0 || this.confirming.length > 0)) {
-      void this.send(this.idle.pop()!, this.waiting.splice(0, GROUP_SIZE));
+    while (this.idle.length > 0 && (this.line.length > 0 || this.confirming.length > 0)) {
+      const group = this.line.take();
+      void this.send(this.idle.pop()!, group?.tasks ?? [], this.timeLeft(group?.since));
     }
+    this.line.watch();
   }
 
-  private async send(channel: EnqueueChannel, group: readonly PendingTask[]): Promise<void> {
+  /** For how long a group may be sent, of which the first task came then. */
+  private timeLeft(since: number | undefined): number {
+    const { clock, timeoutMs, patient } = this.parts;
+    if (since === undefined || patient) return timeoutMs;
+    // A turn that took long is nobody's fault: what comes after it is given time, too.
+    return Math.max(since + timeoutMs - clock.monotonicMs(), timeoutMs * (1 - SHARE_IN_LINE.wait));
+  }
+
+  private async send(
+    channel: EnqueueChannel,
+    group: readonly PendingTask[],
+    timeoutMs: number,
+  ): Promise<void> {
     this.sending += group.length;
     const confirming = this.confirming;
     if (confirming.length > 0) this.confirming = [];
-    const { outcomes, failure } = await channel.send(group.map((pending) => pending.task));
+    const { outcomes, failure } = await channel.send(
+      group.map((pending) => pending.task),
+      timeoutMs,
+    );
     this.sending -= group.length;
     this.idle.push(channel);
     for (const tell of confirming) tell(failure);
@@ -202,7 +249,10 @@ export class EnqueueCommitter {
   }
 
   private lost(groups: LostGroups): void {
-    this.parts.lost({ ...groups, ...this.accepted.between(groups.channel, groups.after, groups.upTo) });
+    const { channel, after, upTo } = groups;
+    const lost = this.accepted.between(channel, after, upTo);
+    this.accepted.handOver(channel, after, upTo);
+    this.parts.lost({ ...groups, ...lost });
   }
 }
 

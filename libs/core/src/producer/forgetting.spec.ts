@@ -16,6 +16,10 @@ class OneTimer implements Clock {
     return this.now;
   }
 
+  wallMs(): number {
+    return this.now;
+  }
+
   after(ms: number, run: () => void): () => void {
     if (this.timer) throw new Error('one timer is enough');
     const timer = { at: this.now + ms, run };

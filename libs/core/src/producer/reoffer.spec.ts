@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EnqueueAnswer, NewTask } from '../broker/broker.js';
 import { BrokerError } from '../contract/errors.js';
+import { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import { type TaskEventMap, TaskEvents } from '../telemetry/task-events.js';
 import type { EnqueueCommitter, LostTasks, PendingTask } from './enqueue-committer.js';
 import { Reoffer } from './reoffer.js';
@@ -26,7 +27,10 @@ function lost(over: Partial<LostTasks> = {}): LostTasks {
 }
 
 /** What happens, in order: events, the queue made anew, and tasks offered. */
-function stage(answerOf: (task: NewTask) => EnqueueAnswer | BrokerError = () => ({ status: 'accepted' })) {
+function stage(
+  answerOf: (task: NewTask) => EnqueueAnswer | BrokerError = () => ({ status: 'accepted' }),
+  { reconnects = true } = {},
+) {
   const log: string[] = [];
   const events = new TaskEvents();
   const told: { lost: TaskEventMap['data.lost'][]; reoffered: TaskEventMap['data.reoffered'][] } = {
@@ -53,10 +57,17 @@ function stage(answerOf: (task: NewTask) => EnqueueAnswer | BrokerError = () => 
     await Promise.resolve();
     log.push(`ensure ${queue}`);
   };
-  const clock = { monotonicMs: () => NOW, after: () => () => undefined };
-  const reoffer = new Reoffer({ clock, events, ensure });
-  const run = (tasks: LostTasks, reconnectedAt = RECONNECTED_AT): Promise<void> =>
-    reoffer.lost('orders', tasks, reconnectedAt, committer);
+  const clock = {
+    now: RECONNECTED_AT,
+    monotonicMs: () => clock.now,
+    wallMs: () => clock.now,
+    after: () => () => undefined,
+  };
+  const losses = new LossAnnouncer(events, clock);
+  if (reconnects) losses.reconnected();
+  clock.now = NOW;
+  const reoffer = new Reoffer({ clock, events, losses, ensure });
+  const run = (tasks: LostTasks): Promise<void> => reoffer.lost('orders', tasks, committer);
   return { run, log, told, offered };
 }
 
@@ -68,6 +79,7 @@ describe('tasks that Redis had accepted and lost', () => {
     expect(log).toEqual(['data.lost', 'ensure orders', 'offer a', 'offer b', 'offer c', 'data.reoffered']);
     expect(told.lost).toEqual([
       {
+        loss: 1,
         queue: 'orders',
         how: 'rolled-back',
         seenBy: 'producer',
@@ -103,14 +115,28 @@ describe('tasks that Redis had accepted and lost', () => {
 
   it('begin with more starts than they can have had, so that their fences go on growing', async () => {
     const { run, offered } = stage();
-    const metas = ['', '{"headers":{"x":"y"}}', '{"starts":10003,"maxAttempts":2}'];
+    const metas = ['', '{"headers":{"x":"y"}}', '{"starts":10003,"maxAttempts":2}', '{"starts":499999}'];
     await run(lost({ tasks: metas.map((meta, i) => ({ task: task(`t${i}`, { meta }), at: NOW })) }));
 
     expect(offered.map(({ meta }) => JSON.parse(meta) as unknown)).toEqual([
       { starts: 10_000 },
       { headers: { x: 'y' }, starts: 10_000 },
       { starts: 20_003, maxAttempts: 2 },
+      { starts: 500_000 },
     ]);
+  });
+
+  it('keep room for real starts below the next era, however often they are offered again', async () => {
+    const { run, offered } = stage();
+    let meta = '';
+    for (let times = 0; times < 200; times += 1) {
+      await run(lost({ tasks: [{ task: task('a', { meta }), at: NOW }] }));
+      ({ meta } = offered.at(-1)!);
+    }
+    expect(JSON.parse(meta)).toEqual({ starts: 500_000 });
+
+    await run(lost({ tasks: [{ task: task('a', { meta: '{"starts":700000}' }), at: NOW }] }));
+    expect(offered.at(-1)).toMatchObject({ meta: '{"starts":700000}' });
   });
 
   it('are due when they would have been', async () => {
@@ -168,8 +194,8 @@ describe('tasks that are gone though the connection lasted', () => {
   });
 
   it('were deleted, too, when it never broke and nothing is known any more', async () => {
-    const { run, told, offered } = stage();
-    await run(lost({ after: 0 }), Number.NEGATIVE_INFINITY);
+    const { run, told, offered } = stage(undefined, { reconnects: false });
+    await run(lost({ after: 0 }));
 
     expect(told.lost).toMatchObject([{ how: 'deleted' }]);
     expect(offered).toEqual([]);

@@ -55,13 +55,17 @@ function offered(committer: EnqueueCommitter, task: NewTask): Promise<TaskOutcom
   return new Promise((settle) => committer.add({ task, settle }));
 }
 
-/** More starts than a lost task can have had: those of its second life must have greater fences. */
-const STARTS_FORGOTTEN = 10_000;
+/**
+ * More starts than a lost task can have had: those of its second life must have greater fences, also where the era is
+ * the same. Nearly always it is another; so it is enough to do this as often as leaves room for real starts.
+ */
+const STARTS_FORGOTTEN = { each: 10_000, most: 500_000 };
 
 function asItIsNow(task: NewTask, elapsedMs: number): NewTask {
   const { due } = task;
   const meta = (task.meta === '' ? {} : JSON.parse(task.meta)) as TaskMeta;
   const left = due && 'afterMs' in due ? { afterMs: Math.max(0, Math.round(due.afterMs - elapsedMs)) } : due;
-  const starts = (meta.starts ?? 0) + STARTS_FORGOTTEN;
+  const known = meta.starts ?? 0;
+  const starts = Math.max(known, Math.min(known + STARTS_FORGOTTEN.each, STARTS_FORGOTTEN.most));
   return { ...task, meta: encodeMeta({ ...meta, starts }), ...(left && { due: left }), ownId: true };
 }

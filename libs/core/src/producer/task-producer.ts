@@ -23,7 +23,7 @@ import {
   resolveEnqueueOptions,
 } from '../policy/task-options.js';
 import { type Clock, sleep } from '../runtime/clock.js';
-import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
+import { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { Committers } from './committers.js';
@@ -64,7 +64,8 @@ export interface ProducerParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
   readonly events: TaskEvents;
-  readonly losses: LossAnnouncer;
+  /** Announces what was lost. @default one of its own */
+  readonly losses?: LossAnnouncer;
   readonly clock: Clock;
   readonly parsers?: PayloadParsers;
   /** Uniform in [0, 1). */
@@ -96,7 +97,12 @@ export class TaskProducer {
   constructor(private readonly parts: ProducerParts) {
     this.parsers = parts.parsers ?? new PayloadParsers();
     this.id = (parts.randomBytes ?? randomBytes)(9).toString('base64url');
-    this.committers = new Committers(this.id, { ...parts, ensure: (queue) => this.ensureAnew(queue) });
+    const losses = parts.losses ?? new LossAnnouncer(parts.events, parts.clock);
+    this.committers = new Committers(this.id, {
+      ...parts,
+      losses,
+      ensure: (queue) => this.ensureAnew(queue),
+    });
   }
 
   /**
@@ -107,10 +113,11 @@ export class TaskProducer {
    * @throws InvalidPayloadError nothing was written; `issues` names the paths
    * @throws ConfigurationError an option is wrong; nothing was written
    * @throws QueueFullError the queue holds `maxReady` ready tasks (after waiting, when `whenFull` is 'wait')
+   * @throws BacklogFullError too much waits here to be sent (`producer.waitingBytes`); nothing was written
    * @throws EnqueueOutcomeUnknownError Redis did not answer, or the durability was not reached, in time; enqueue
    *   again with the error's `id`
    * @throws DurabilityUnavailableError this Redis cannot give the durability; nothing was written
-   * @throws BrokerError Redis refused; nothing was written
+   * @throws BrokerError Redis refused, or did not take it in time; nothing was written
    * @throws LifecycleError the producer is closed
    */
   enqueue<Input>(

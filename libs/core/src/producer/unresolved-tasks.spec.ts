@@ -10,6 +10,7 @@ import { systemClock } from '../runtime/clock.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { EnqueueCommitter } from './enqueue-committer.js';
 import { UnresolvedTasks } from './unresolved-tasks.js';
+import { WaitingBytes } from './waiting-line.js';
 
 function task(id: string, over: Partial<NewTask> = {}): NewTask {
   return { id, type: 't', payload: '1', meta: '', lane: 'normal', ...over };
@@ -107,6 +108,7 @@ describe('a task that is enqueued again under the id of an unknown outcome', () 
           durability,
           maxReady: 0,
           timeoutMs: 1000,
+          waiting: new WaitingBytes(1024 ** 2),
           keep: { windowMs: 0, bytes: 0 },
           random: () => 0.5,
           unresolved,

@@ -102,9 +102,12 @@ export class BlockingReader {
 /** Both commands leave together, so that the second costs no trip: it is answered when the first is. */
 async function readOnce(link: Redis, request: BlockingRead): Promise<Found> {
   const { consumer, count, blockMs, keys, controls } = request;
-  const ids = keys.map(() => '>');
+  const streams = [...keys, ...keys.map(() => '>')];
   const [entries, eras] = await Promise.all([
-    link.xreadgroup('GROUP', GROUP, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...keys, ...ids),
+    // To Redis BLOCK 0 means for ever.
+    blockMs > 0
+      ? link.xreadgroup('GROUP', GROUP, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams)
+      : link.xreadgroup('GROUP', GROUP, consumer, 'COUNT', count, 'STREAMS', ...streams),
     runScript(link, scripts.eras, controls, []),
   ]);
   return { entries: entries ?? [], eras: eras as number[] };

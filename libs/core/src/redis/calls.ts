@@ -8,8 +8,11 @@ import { runScript, type Script } from './run-script.js';
 /** What a server of a Cluster answers while a queue is being moved to another one: nothing was done. */
 const ON_ITS_WAY = new Set(['ASK', 'TRYAGAIN']);
 
-/** For how long a call goes after a queue that is on the move, and the pause between two tries. */
-const MOVING = { longestMs: 3000, pauseMs: 30 };
+/**
+ * For how long a call goes after a queue that is on the move, and the pause between two tries. A slot moves key by key,
+ * and until the last has arrived nothing else can be done than to wait: as long as a producer does, unless told otherwise.
+ */
+const MOVING = { longestMs: 10_000, pauseMs: 30 };
 
 /** Sends commands and scripts to wherever a queue is kept, and judges the link by how that went. */
 export class Calls {

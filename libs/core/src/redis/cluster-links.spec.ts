@@ -11,6 +11,8 @@ class FakeNode {
   /** By port: the slots from this one to the next. */
   static layout: readonly (readonly [from: number, to: number, port: number])[] = [];
   asked = 0;
+  /** Connections that were made to it. */
+  connections = 0;
   /** It takes what is sent and answers nothing. */
   hangs = false;
   private readonly sockets = new Set<Socket>();
@@ -44,6 +46,7 @@ class FakeNode {
   }
 
   private serve(socket: Socket): void {
+    this.connections += 1;
     this.sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('data', (bytes) => {
@@ -170,6 +173,29 @@ describe('ClusterLinks', () => {
 
     expect(portOf(await links.ready('commands', queue))).toBe(nodes[1].port);
     expect(moves).toEqual(['commands', 'maintenance', 'blocking']);
+  });
+
+  it('opens nothing that it finds out about while it is being closed', async () => {
+    const { links, nodes } = await two();
+    await links.connect();
+    const third = await FakeNode.start();
+    open.push(() => third.stop());
+    const link = await links.ready('commands', queueIn(0));
+    const { topology } = links as unknown as { topology: { replace: (...told: unknown[]) => void } };
+    const replace = topology.replace.bind(topology);
+    let closing: Promise<void> | undefined;
+    topology.replace = (...told) => {
+      replace(...told);
+      closing = links.close();
+    };
+    FakeNode.layout = [[0, SLOTS - 1, third.port]];
+    links.met(link, new Error('CLUSTERDOWN the cluster is down'));
+    await expect.poll(() => closing !== undefined).toBe(true);
+    await closing;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+
+    expect(nodes[0].connections).toBeGreaterThan(0);
+    expect(third.connections).toBe(0);
   });
 
   it('leads nowhere once it is closed', async () => {

@@ -17,7 +17,7 @@ const ASK_MS = 500;
 /** Longest wait for a link to a node that is just being found. */
 const OPEN_MS = 1000;
 
-/** Errors that say that slots may be elsewhere: whoever meets one looks anew. */
+/** Errors after which it is asked anew who has which slots: they may be elsewhere by now. */
 const ELSEWHERE = /^(MOVED|ASK|CLUSTERDOWN|READONLY|MASTERDOWN|LOADING|UNBLOCKED)\b/;
 
 /**

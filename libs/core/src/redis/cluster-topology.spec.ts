@@ -97,6 +97,18 @@ describe('ClusterTopology', () => {
     expect(made.ownerOf(5)).toBe('10.0.0.7:6390');
   });
 
+  it('calls a node that has no name by the address that it has beside', () => {
+    const made = topology([
+      [0, 8191, ['?', 7000, 'id', ['ip', '10.0.0.7']]],
+      [8192, 16_383, ['?', 7001, 'id', ['hostname', 'ip']]],
+    ]);
+
+    expect([...made.primaries]).toEqual(['10.0.0.7:7000', 'asked:7001']);
+    // A redirection has nothing beside: whoever meets it asks.
+    expect(made.redirect('MOVED 5 ?:7001', 'asked')).toBe(false);
+    expect(made.ownerOf(5)).toBe('10.0.0.7:7000');
+  });
+
   it.each([
     'ASK 3999 127.0.0.1:6381',
     'CLUSTERDOWN The cluster is down',

@@ -16,6 +16,12 @@ export function slotOf(hashTag: string): number {
   return crc % SLOTS;
 }
 
+/** The host of a node that is to be called by its name and has none (`cluster-preferred-endpoint-type hostname`). */
+const UNNAMED = '?';
+
+/** A node in an answer of `CLUSTER SLOTS`: host, port, id, and by names and values in turn where else it is. */
+type Told = readonly [host: string | null, port: number, id?: string, elsewhere?: unknown];
+
 /** Which server has which slots: what `CLUSTER SLOTS` says, and what redirections have said since. */
 export class ClusterTopology {
   private readonly owners: (string | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
@@ -48,8 +54,8 @@ export class ClusterTopology {
    * @param askedHost host of the server that answered: the one meant where it says nothing of a host
    */
   replace(reply: unknown, askedHost: string): void {
-    for (const [from, to, primary] of reply as [number, number, [string | null, number]][]) {
-      const owner = addressText(primary[0] || askedHost, primary[1]);
+    for (const [from, to, primary] of reply as [number, number, Told][]) {
+      const owner = addressText(hostOf(primary, askedHost), primary[1]);
       for (let slot = from; slot <= to; slot += 1) this.owners[slot] = owner;
     }
   }
@@ -57,8 +63,16 @@ export class ClusterTopology {
   /** Takes over a redirection: `MOVED 3999 127.0.0.1:6381`. Answers whether the text was one. */
   redirect(message: string, askedHost: string): boolean {
     const match = /^MOVED (\d+) (.*):(\d+)$/.exec(message);
-    if (!match) return false;
+    if (!match || match[2] === UNNAMED) return false;
     this.owners[Number(match[1])] = addressText(match[2] || askedHost, Number(match[3]));
     return true;
   }
+}
+
+/** Where a node says nothing of a host, the one that was asked is meant. */
+function hostOf([host, , , elsewhere]: Told, askedHost: string): string {
+  if (host !== UNNAMED) return host || askedHost;
+  const known = Array.isArray(elsewhere) ? (elsewhere as string[]) : [];
+  const ip = known.findIndex((word, i) => i % 2 === 0 && word === 'ip');
+  return (ip >= 0 && known[ip + 1]) || askedHost;
 }

@@ -57,7 +57,12 @@ describe('DataWatch', () => {
     await answer(['e1', NONE, '5-0', NONE]);
 
     expect(losses).toEqual([
-      { queue: 'q', how: 'rolled-back', ranges: [{ of: 'normal', after: '5-0', upTo: '9-3' }] },
+      {
+        queue: 'q',
+        how: 'rolled-back',
+        ranges: [{ of: 'normal', after: '5-0', upTo: '9-3' }],
+        seenAgoMs: expect.any(Number) as number,
+      },
     ]);
   });
 
@@ -68,6 +73,18 @@ describe('DataWatch', () => {
     await answer(['', NONE, NONE, NONE]);
 
     expect(losses).toMatchObject([{ how: 'replaced', ranges: [{ after: NONE, upTo: '5-0' }] }]);
+  });
+
+  it('misses all that it has seen when it is other data, however far that goes by now', async () => {
+    const { losses, saw, answer, reconnect } = watched();
+    saw('5-0');
+    reconnect();
+    await answer(['e2', NONE, '7-0', NONE]);
+    expect(losses).toMatchObject([{ how: 'replaced', ranges: [{ of: 'normal', after: NONE, upTo: '5-0' }] }]);
+
+    reconnect();
+    await answer(['e2', NONE, '7-0', NONE]);
+    expect(losses).toHaveLength(1);
   });
 
   it('takes nothing for lost that came while the answer was on its way', async () => {
@@ -103,6 +120,25 @@ describe('DataWatch', () => {
     await answer(['e1', NONE, '5-0', NONE]);
 
     expect(losses).toHaveLength(1);
+  });
+
+  it('says how long ago what is gone was there, whatever was seen while it asked again', async () => {
+    const { losses, saw, answer, reconnect } = watched();
+    saw('9-0');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    reconnect();
+    await answer(new BrokerError('UNAVAILABLE', 'not connected', { retryable: true }));
+    saw('10-0');
+    await answer(['e2', NONE, '10-0', NONE]);
+
+    expect(losses).toMatchObject([{ how: 'replaced', ranges: [{ upTo: '9-0' }] }]);
+    expect(losses[0]!.seenAgoMs).toBeGreaterThanOrEqual(75);
+
+    // What is gone the next time was there after that.
+    const told = performance.now();
+    reconnect();
+    await answer(['e3', NONE, NONE, NONE]);
+    expect(losses[1]!.seenAgoMs).toBeLessThanOrEqual(performance.now() - told + 50);
   });
 
   it('asks no more when everything is closed', async () => {

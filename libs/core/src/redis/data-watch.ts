@@ -11,6 +11,9 @@ import { scripts } from './scripts.generated.js';
 /** Pauses between two looks at a queue that cannot be looked at. */
 const LOOK_AGAIN_MS = [50, 100, 200, 400, 800, 1000, 1000];
 
+/** Before the first entry. */
+const NONE = '0-0';
+
 /** What is known of the data of one queue. */
 interface Seen {
   epoch: string | undefined;
@@ -109,7 +112,9 @@ export class DataWatch {
    */
   private compare(queue: string, before: Seen, now: DataSet): DataLoss | undefined {
     const replaced = before.epoch !== undefined && before.epoch !== now.epoch;
-    const lost = LANES.filter((lane) => entryBefore(now.last[lane], before.last[lane]));
+    // Of other data nothing that was seen is left, however far it goes by now.
+    const left = (lane: Lane): string => (replaced ? NONE : now.last[lane]);
+    const lost = LANES.filter((lane) => entryBefore(left(lane), before.last[lane]));
     const seen = this.of(queue);
     seen.epoch = now.epoch || undefined;
     for (const lane of LANES) {
@@ -119,7 +124,7 @@ export class DataWatch {
     if (!replaced && lost.length === 0) return undefined;
     const ranges = lost.map((lane): LostRange => ({
       of: lane,
-      after: now.last[lane],
+      after: left(lane),
       upTo: before.last[lane],
     }));
     const seenAgoMs = monotonicMs() - before.at;
@@ -129,7 +134,7 @@ export class DataWatch {
   private of(queue: string): Seen {
     let seen = this.queues.get(queue);
     if (!seen) {
-      seen = { epoch: undefined, last: { high: '0-0', normal: '0-0', low: '0-0' }, at: 0 };
+      seen = { epoch: undefined, last: { high: NONE, normal: NONE, low: NONE }, at: 0 };
       this.queues.set(queue, seen);
     }
     return seen;

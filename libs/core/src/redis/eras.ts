@@ -13,6 +13,8 @@ import { scripts } from './scripts.generated.js';
 export class Eras {
   /** As known since the last reconnect. */
   private readonly eras = new Map<string, number>();
+  /** Which data each queue was when it was last asked, and its era: over reconnects, too. */
+  private readonly known = new Map<string, { readonly epoch: string; readonly era: number }>();
   private reconnects = 0;
 
   constructor(
@@ -64,8 +66,11 @@ export class Eras {
   private async learn(queue: string, make: 0 | 1): Promise<{ made: number; era: number }> {
     const { laneList, wake, dead, scheduled, scheduledData, control } = this.keysOf(queue);
     const keys = [...laneList, wake, dead, scheduled, scheduledData, control];
-    const reply = await this.calls.run('commands', queue, scripts.ensure, keys, [newEpoch(), make]);
+    const known = this.known.get(queue) ?? { epoch: '', era: 0 };
+    const args = [newEpoch(), make, known.epoch, known.era];
+    const reply = await this.calls.run('commands', queue, scripts.ensure, keys, args);
     const { made, epoch, era } = ensureAnswer(queue, reply);
+    this.known.set(queue, { epoch, era });
     this.eras.set(queue, era);
     this.watch.named(queue, epoch);
     return { made, era };

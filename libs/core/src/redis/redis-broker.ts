@@ -35,7 +35,7 @@ import { DurabilityGate } from './durability-gate.js';
 import { Eras } from './eras.js';
 import { Fetches } from './fetches.js';
 import { Inspection } from './inspection.js';
-import { KeyList, LANE_NUMBER, type QueueKeys, queueKeys } from './keys.js';
+import { KeyList, type QueueKeys, queueKeys } from './keys.js';
 import { guardByThread } from './lease-guard.js';
 import type { Links } from './links.js';
 import { openLinks } from './open-links.js';
@@ -47,9 +47,10 @@ import {
   resolvedAnswers,
   settleAnswer,
 } from './replies.js';
-import { enqueueCall, leaseArgs, RECORD_TTL_MS, settleCall } from './requests.js';
+import { enqueueCall, leaseArgs, reclaimCall, RECORD_TTL_MS, settleCall } from './requests.js';
 import type { Script } from './run-script.js';
 import { scripts } from './scripts.generated.js';
+import { ServerClock } from './server-clock.js';
 import { readServerFacts, type ServerFacts } from './server-check.js';
 import { demandFit } from './server-demands.js';
 
@@ -65,8 +66,7 @@ export class RedisBroker implements Broker {
   private readonly eras: Eras;
   private readonly fetches: Fetches;
   private readonly watch: DataWatch;
-  /** Redis' clock minus this process' steady clock. */
-  private clockOffset = Date.now() - monotonicMs();
+  private readonly clock = new ServerClock(Date.now() - monotonicMs());
 
   private constructor(
     private readonly links: Links,
@@ -95,7 +95,10 @@ export class RedisBroker implements Broker {
     try {
       await links.connect();
       const facts = await Promise.all(links.servers().map(readServerFacts));
-      for (const server of facts) demandFit(links.target, server, options, report.warn);
+      const warnings = new Set<string>();
+      for (const server of facts)
+        demandFit(links.target, server, options, (warning) => void warnings.add(warning));
+      for (const warning of warnings) report.warn(warning); // once, however many nodes it is true of
       return new RedisBroker(links, options, facts[0]!);
     } catch (error) {
       await links.close();
@@ -116,8 +119,8 @@ export class RedisBroker implements Broker {
     return this.links instanceof ClusterLinks ? this.links.client : this.links.servers()[0]!;
   }
 
-  now(): number {
-    return Math.round(monotonicMs() + this.clockOffset);
+  now(queue?: string): number {
+    return this.clock.at(monotonicMs(), queue);
   }
 
   async openForWork(queues: readonly string[]): Promise<void> {
@@ -183,7 +186,7 @@ export class RedisBroker implements Broker {
     const recreated = await this.eras.make(queue);
     const want = stillWanted(request.want, answer.deliveries);
     const { deliveries } = await this.settleOnce({ ...request, outcomes: [], want });
-    return { stale: answer.stale, deliveries: [...answer.deliveries, ...deliveries], recreated };
+    return { ...answer, deliveries: [...answer.deliveries, ...deliveries], recreated };
   }
 
   async extend(queue: string, consumer: string, leases: readonly Lease[]): Promise<readonly Lease[]> {
@@ -191,12 +194,13 @@ export class RedisBroker implements Broker {
     const lost: Lease[] = [];
     for (let i = 0; i < leases.length; i += PAGE) {
       const page = leases.slice(i, i + PAGE);
+      const sentAt = monotonicMs();
       const reply = await this.calls.run('maintenance', queue, scripts.extend, laneList, [
         consumer,
         ...leaseArgs(page),
       ]);
       const answer = lostLeases(page, reply);
-      this.heard(answer.now);
+      this.heard(queue, answer.now, sentAt);
       lost.push(...answer.lost);
     }
     return lost;
@@ -211,6 +215,7 @@ export class RedisBroker implements Broker {
       PAGE,
       request.wakeEntryId ?? '',
     ];
+    const sentAt = monotonicMs();
     const reply = await this.calls.run(
       'maintenance',
       request.queue,
@@ -219,7 +224,7 @@ export class RedisBroker implements Broker {
       duty,
     );
     const [now, onDuty, nextInMs, ids] = reply as [number, number, number, string[]];
-    this.heard(now);
+    this.heard(request.queue, now, sentAt);
     let promoted = 0;
     if (ids.length > 0) {
       const list = new KeyList([...keys.laneList, keys.scheduled, keys.scheduledData, keys.dead]);
@@ -233,29 +238,14 @@ export class RedisBroker implements Broker {
   }
 
   async reclaim(request: ReclaimRequest): Promise<ReclaimAnswer> {
-    await this.eras.of(request.queue);
+    const { queue } = request;
+    await this.eras.of(queue);
     const { connection } = this.eras;
-    const keys = this.keys(request.queue);
-    const reply = await this.calls.run(
-      'maintenance',
-      request.queue,
-      scripts.reclaim,
-      [...keys.laneList, keys.control, keys.wake],
-      [
-        request.consumer,
-        request.leaseMs,
-        request.limit,
-        request.suspects ? 1 : 0,
-        request.releasedOnly ? 1 : 0,
-        request.everyMs,
-        request.cursor ? LANE_NUMBER[request.cursor.lane] : 1,
-        request.cursor?.after ?? '',
-        request.wakeEntryId ?? '',
-        ...request.held.map(({ lane, entryId }) => `${LANE_NUMBER[lane]} ${entryId}`),
-      ],
-    );
-    const { now, ...answer } = reclaimAnswer(request.queue, reply);
-    this.heard(now);
+    const { keys, args } = reclaimCall(this.keys(queue), request);
+    const sentAt = monotonicMs();
+    const reply = await this.calls.run('maintenance', queue, scripts.reclaim, keys, args);
+    const { now, ...answer } = reclaimAnswer(queue, reply);
+    this.heard(queue, now, sentAt);
     return { ...answer, deliveries: await this.eras.certain(answer.deliveries, connection) };
   }
 
@@ -289,12 +279,13 @@ export class RedisBroker implements Broker {
 
   async counts(queue: string): Promise<QueueCounts> {
     const keys = this.keys(queue);
+    const sentAt = monotonicMs();
     const [reply, consumers] = await Promise.all([
       this.calls.run('commands', queue, scripts.counts, [...keys.laneList, keys.scheduled, keys.dead], []),
       this.listConsumers(queue),
     ]);
     const { now, ...counts } = countsAnswer(reply);
-    this.heard(now);
+    this.heard(queue, now, sentAt);
     return { ...counts, consumers: consumers.length };
   }
 
@@ -345,12 +336,13 @@ export class RedisBroker implements Broker {
 
   private async settleOnce(request: SettleRequest) {
     const { keys, args, done } = settleCall(this.keys(request.queue), request);
+    const sentAt = monotonicMs();
     // Not after the queue, where it moves: it leases, and the era is known only where it was asked for.
     const reply = await this.calls.run('commands', request.queue, scripts.settle, keys, args, {
       follow: false,
     });
     const { now, newest, ...answer } = settleAnswer(request.queue, done, reply);
-    this.heard(now);
+    this.heard(request.queue, now, sentAt);
     for (const lane of LANES) this.watch.saw(request.queue, lane, newest[lane]);
     return answer;
   }
@@ -364,8 +356,8 @@ export class RedisBroker implements Broker {
     return keys;
   }
 
-  private heard(now: number): void {
-    this.clockOffset = now - monotonicMs();
+  private heard(queue: string, now: number, sentAt: number): void {
+    this.clock.heard(queue, now, sentAt, monotonicMs());
   }
 }
 

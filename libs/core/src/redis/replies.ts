@@ -63,7 +63,7 @@ type TakenEntry = string | RawEntry;
 
 /** Answer of the `settle` script; `done` are the outcomes it was told of without their position, in that order. */
 export function settleAnswer(queue: string, done: readonly number[], reply: unknown) {
-  const [now, refused, missing, era, high, normal, low] = reply as [
+  const [now, refused, missing, era, high, normal, low, leased = [], late = []] = reply as [
     number,
     number[],
     number,
@@ -71,13 +71,17 @@ export function settleAnswer(queue: string, done: readonly number[], reply: unkn
     TakenEntry[],
     TakenEntry[],
     TakenEntry[],
+    number[]?,
+    number[]?,
   ];
   const deliveries: Delivery[] = [];
   takeDeliveries(deliveries, queue, 'high', era, high);
   takeDeliveries(deliveries, queue, 'normal', era, normal);
   takeDeliveries(deliveries, queue, 'low', era, low);
-  const stale = refused.map((position) => (position < 0 ? -1 - position : done[position]!));
-  return { now, stale, groupMissing: missing === 1, deliveries, newest: { high, normal, low } };
+  const placed = (position: number): number => (position < 0 ? -1 - position : done[position]!);
+  const [stale, stillLeased, buried] = [refused.map(placed), leased.map(placed), late.map(placed)];
+  const newest = { high, normal, low };
+  return { now, stale, stillLeased, buried, groupMissing: missing === 1, deliveries, newest };
 }
 
 function takeDeliveries(
@@ -120,18 +124,23 @@ function compactDelivery(queue: string, lane: Lane, era: number, text: string): 
 
 /** Answer of the `reclaim` script. */
 export function reclaimAnswer(queue: string, reply: unknown) {
-  const [now, era, lane, after, left, taken] = reply as [
+  const [now, era, late, lane, consumer, after, left, own, taken] = reply as [
+    number,
     number,
     number,
     number,
     string,
+    string,
     number,
+    [number, string][],
     [number, RawEntry, number, string][],
   ];
   return {
     now,
-    cursor: lane === 0 ? undefined : { lane: laneOf(lane), after },
+    late: late === 1,
+    cursor: lane === 0 ? undefined : { lane: laneOf(lane), consumer, after },
     left,
+    own: own.map(([of, entryId]) => ({ lane: laneOf(of), entryId })),
     deliveries: taken.map(([of, [entryId, fields], delivery, from]): Delivery => ({
       queue,
       lane: laneOf(of),

@@ -1,4 +1,11 @@
-import type { EnqueueGroup, Lease, SettleRequest, Settlement, StoredTask } from '../broker/broker.js';
+import type {
+  EnqueueGroup,
+  Lease,
+  ReclaimRequest,
+  SettleRequest,
+  Settlement,
+  StoredTask,
+} from '../broker/broker.js';
 import { LANES, type Lane } from '../contract/lane.js';
 import { KeyList, LANE_LETTER, LANE_NUMBER, type QueueKeys } from './keys.js';
 
@@ -188,6 +195,26 @@ function letterFields(outcome: Settlement & { kind: 'dead-letter' }): string[] {
 /** A waiting task without its lane, which the script puts in front; see `scheduledTask` for the whole. */
 function storedText(task: StoredTask): string {
   return `${task.attempt}\n${task.enqueuedAt ?? ''}\n${task.type}\n${task.meta}\n${task.payload}`;
+}
+
+/** Call of the `reclaim` script; its header says what stands where. */
+export function reclaimCall({ laneList, control, wake }: QueueKeys, request: ReclaimRequest): ScriptCall {
+  const { strays, cursor, notAfter } = request;
+  const args = [
+    request.consumer,
+    request.leaseMs,
+    request.limit,
+    request.suspects ? 1 : 0,
+    strays ? 'strays' : request.releasedOnly ? 'released' : 'sweep',
+    request.everyMs,
+    notAfter === undefined ? '' : Math.ceil(notAfter),
+    cursor ? LANE_NUMBER[cursor.lane] : 1,
+    cursor?.consumer ?? '',
+    cursor?.after ?? '',
+    request.wakeEntryId ?? '',
+    ...(strays ?? []).flatMap(({ lane, entryId }) => [LANE_NUMBER[lane], entryId]),
+  ];
+  return { keys: [...laneList, control, wake], args };
 }
 
 /** Arguments that name leases for the `extend` script. */

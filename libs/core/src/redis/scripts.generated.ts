@@ -79,7 +79,7 @@ return deleted`,
   },
   due: {
     name: 'due',
-    sha1: '424ef9ed1a36500054c2efbfabe2bb1875262edd',
+    sha1: '03920267b0d71eb10592c1d0f9eb5c3e6181514a',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if ARGV[5] ~= '' then
@@ -87,7 +87,8 @@ if ARGV[5] ~= '' then
   redis.call('XDEL', KEYS[3], ARGV[5])
 end
 local duty = redis.call('HMGET', KEYS[2], 'promoter', 'promoterUntil')
-local free = not duty[1] or duty[1] == ARGV[1] or tonumber(duty[2]) <= now
+local ends = tonumber(duty[2] or 0)
+local free = not duty[1] or duty[1] == ARGV[1] or ends <= now or ends > now + ARGV[2]
 if not free and ARGV[3] ~= '1' then return { now, 0, -1, {} } end
 redis.pcall('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
 local ids = redis.call('ZRANGE', KEYS[1], '-inf', string.format('%d', now), 'BYSCORE', 'LIMIT', 0, ARGV[4])
@@ -96,7 +97,7 @@ return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: '252f69356554f9e79f8c7c14004d02680bcce1ad',
+    sha1: '4fc6b04769817e471f0c502a46f425df576caad1',
     lua: `local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
@@ -151,6 +152,7 @@ local function earlier(i, id, bucket, field)
   end
   if ARGV[i + 9] == '1' then
     if written[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
+    if redis.call('ZSCORE', KEYS[4], id) then return 'd' .. id end
   end
 end
 local function remember(i, id, wait)
@@ -209,7 +211,7 @@ return answer`,
   },
   ensure: {
     name: 'ensure',
-    sha1: '257ee76f0cc22c2f3557f78efcfc8158fc767e45',
+    sha1: '1a34ea6136bd4dee9de22551624243d3838432a4',
     lua: `local KIND = { 'stream', 'stream', 'stream', 'stream', 'stream', 'zset', 'hash', 'hash' }
 local YEAR_2026 = 1767225600
 local wrong = {}
@@ -241,10 +243,16 @@ end
 local run = redis.call('INFO', 'server'):match('run_id:(%w+)')
 local control = redis.call('HMGET', KEYS[8], 'epoch', 'run', 'era')
 local name, era = control[1], tonumber(control[3] or 0)
+local outdated = name and (made > 0 or control[2] ~= run)
 if not name then
   name = ARGV[1]
   redis.call('HSET', KEYS[8], 'epoch', name, 'run', run, 'era', 0)
-elseif made > 0 or control[2] ~= run then
+end
+if ARGV[3] ~= '' and ARGV[3] ~= name and tonumber(ARGV[4]) >= era then
+  era = tonumber(ARGV[4])
+  outdated = true
+end
+if outdated then
   era = math.max(era + 1, redis.call('TIME')[1] - YEAR_2026)
   redis.pcall('HSET', KEYS[8], 'run', run, 'era', string.format('%d', era))
 end
@@ -313,67 +321,109 @@ return moved`,
   },
   reclaim: {
     name: 'reclaim',
-    sha1: 'c57badfe420a2bbe1dbd6b6a6abe2eef46a9be05',
+    sha1: '0e3e1e94aa3867601d1c5fbea3d2eb92c50ad051',
     lua: `local PAGE = 100
+local WALK = 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local consumer, lease, wanted, suspects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local released = ARGV[5] == '1'
-if ARGV[9] ~= '' then
-  redis.pcall('XACK', KEYS[5], 'workers', ARGV[9])
-  redis.call('XDEL', KEYS[5], ARGV[9])
+local consumer, wanted, suspects, what = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+if ARGV[11] ~= '' then
+  redis.pcall('XACK', KEYS[5], 'workers', ARGV[11])
+  redis.call('XDEL', KEYS[5], ARGV[11])
 end
-if not released and ARGV[8] == '' and ARGV[7] == '1' then
-  local next_sweep = redis.call('HGET', KEYS[4], 'nextSweepAt')
-  if next_sweep and tonumber(next_sweep) > now then return { now, 0, 0, '', 0, {} } end
-  redis.pcall('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + ARGV[6]))
+local late = ARGV[7] ~= '' and now > tonumber(ARGV[7]) and 1 or 0
+if late == 1 and what ~= 'released' then return { now, 0, 1, 0, '', '', 0, {}, {} } end
+if what == 'sweep' and ARGV[8] == '1' and ARGV[9] == '' then
+  local every = tonumber(ARGV[6])
+  local next_sweep = tonumber(redis.call('HGET', KEYS[4], 'nextSweepAt') or 0)
+  if next_sweep > now and next_sweep <= now + every then return { now, 0, 0, 0, '', '', 0, {}, {} } end
+  redis.pcall('HSET', KEYS[4], 'nextSweepAt', string.format('%d', now + every))
 end
-local held = {}
-for i = 10, #ARGV do held[ARGV[i]] = true end
-local taken, left, suspected = {}, 0, 0
-local function consider(lane, entry, holder, idle, deliveries)
-  if idle < lease or (holder == consumer and held[lane .. ' ' .. entry]) then return end
+local taken, own, left, suspected = {}, {}, 0, 0
+local function silent(lane, from, to, count, holder)
+  local rows = redis.pcall('XPENDING', KEYS[lane], 'workers', 'IDLE', ARGV[2], from, to, count, holder)
+  return rows.err and {} or rows
+end
+local function take(lane, row)
+  local deliveries = row[4]
   local suspect = deliveries % 1000 >= 2
   if suspect and suspects == 0 then
     suspected = suspected + 1
-    return
+    return false
   end
   if wanted == 0 then
     left = left + 1
-    return
+    return true
   end
-  local claimed = redis.call('XCLAIM', KEYS[lane], 'workers', consumer, 0, entry)
-  if not claimed[1] then return end
+  local claimed = redis.call('XCLAIM', KEYS[lane], 'workers', consumer, 0, row[1])
+  if not claimed[1] then return false end
   wanted = wanted - 1
   if suspect then suspects = suspects - 1 end
-  taken[#taken + 1] = { lane, claimed[1], deliveries + 1, holder }
+  taken[#taken + 1] = { lane, claimed[1], deliveries + 1, row[2] }
+  return false
 end
-local lane, after, budget = tonumber(ARGV[7]), ARGV[8], PAGE
-while lane <= 3 and budget > 0 do
-  local page
-  if released then
-    page = redis.pcall('XPENDING', KEYS[lane], 'workers', '-', '+', budget, 'released')
-  else
-    page = redis.pcall('XPENDING', KEYS[lane], 'workers', after == '' and '-' or '(' .. after, '+', budget)
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    if a:byte(i) ~= b:byte(i) then return a:byte(i) < b:byte(i) end
   end
-  if page.err then page = {} end
-  for _, row in ipairs(page) do consider(lane, row[1], row[2], row[3], row[4]) end
-  if #page == budget then
-    after = page[#page][1]
-    budget = 0
-    if released then left = left + 1 end
-  else
-    budget = budget - #page
-    lane = lane + 1
-    after = ''
+  return #a < #b
+end
+local function released()
+  local budget = PAGE
+  for lane = 1, 3 do
+    local rows = silent(lane, '-', '+', budget, 'released')
+    for _, row in ipairs(rows) do take(lane, row) end
+    budget = budget - #rows
+    if budget == 0 then
+      left = left + 1 -- there may be more
+      return
+    end
   end
 end
-local over = lane > 3 or released
-if left + suspected > 0 then
+local function strays()
+  for i = 12, #ARGV, 2 do
+    local lane = tonumber(ARGV[i])
+    local row = silent(lane, ARGV[i + 1], ARGV[i + 1], 1, consumer)[1]
+    if row then take(lane, row) end
+  end
+end
+local function sweep()
+  local budget, walked, kept = PAGE, 0, nil
+  local holder, after = ARGV[9], ARGV[10]
+  for lane = tonumber(ARGV[8]), 3 do
+    local pending = redis.pcall('XPENDING', KEYS[lane], 'workers')
+    for _, each in ipairs(not pending.err and pending[4] or {}) do
+      local name, held = each[1], tonumber(each[2])
+      if not before(name, holder) then
+        if name ~= holder then after = '' end
+        if budget == 0 or (walked > 0 and walked + held > WALK) then return kept or { lane, name, after } end
+        walked = walked + held
+        local rows = silent(lane, after == '' and '-' or '(' .. after, '+', budget, name)
+        for _, row in ipairs(rows) do
+          if name == consumer then
+            own[#own + 1] = { lane, row[1] }
+          elseif take(lane, row) and not kept then
+            kept = { lane, name, after }
+          end
+          after = row[1]
+        end
+        budget = budget - #rows
+        if budget == 0 then return kept or { lane, name, after } end
+      end
+    end
+    holder, after = '', ''
+  end
+  return kept
+end
+local go_on
+if what == 'strays' then strays() elseif what == 'released' then released() else go_on = sweep() end
+if left + suspected > 0 and what ~= 'strays' then
   redis.call('HDEL', KEYS[4], 'nextSweepAt')
   if #taken > 0 then redis.call('XADD', KEYS[5], 'MAXLEN', 8, '*', 'why', 'released') end
 end
-return { now, tonumber(redis.call('HGET', KEYS[4], 'era') or 0), over and 0 or lane, after, left, taken }`,
+go_on = go_on or { 0, '', '' }
+local era = tonumber(redis.call('HGET', KEYS[4], 'era') or 0)
+return { now, era, late, go_on[1], go_on[2], go_on[3], left, own, taken }`,
   },
   removeConsumer: {
     name: 'remove-consumer',
@@ -433,10 +483,11 @@ return '-' .. known`,
   },
   settle: {
     name: 'settle',
-    sha1: 'ef1e5e46a08377e729f3c1bacf57309b0eefb695',
+    sha1: '7415f98a6629665bdbda68d3ff99e729b06a141e',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local consumer, stale, owned, missing = ARGV[1], {}, { {}, {}, {} }, 0
+local leased, buried = {}, {}
 local LANE = { 'h', 'n', 'l' }
 local function delivery_of(lane, entry)
   local known = owned[lane][entry]
@@ -453,13 +504,17 @@ local function survey(lane, low, high, count)
   if page.err then return end
   for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
 end
-local function holds(position, lane, entry, delivery)
+local function holds(position, lane, entry, delivery, op)
   local known = delivery_of(lane, entry)
   if known ~= tonumber(delivery) then
     stale[#stale + 1] = position
+    if op ~= 'release' and known ~= 'settled' then
+      local one = redis.pcall('XPENDING', KEYS[lane], 'workers', entry, entry, 1)
+      if not one.err and one[1] then leased[#leased + 1] = position end
+    end
     return false
   end
-  owned[lane][entry] = false
+  owned[lane][entry] = 'settled'
   return true
 end
 local function remove(lane, entries)
@@ -501,8 +556,18 @@ function apply.remove(a, lane, entry, bucket, field)
   redis.call('HDEL', bucket, field)
   free(ARGV[a], ARGV[a + 1])
 end
-function apply.schedule(a, lane, entry, bucket, field)
+local function bury(position, a, lane, entry)
+  local attempt, enqueued, type, meta, payload = ARGV[a + 2]:match('^(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
+  redis.call('XADD', KEYS[4], '*', 'diedAt', string.format('%d', now), 'id', ARGV[a], 'type', type,
+    'payload', payload, 'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta, 'reason', 'duplicate-id',
+    'detail', 'another task with this id was waiting when this one was to wait', 'lane', LANE[lane],
+    'replayMeta', meta)
+  buried[#buried + 1] = position
+  remove(lane, { entry })
+end
+function apply.schedule(a, lane, entry, bucket, field, _, _, position)
   local id, at = ARGV[a], now + tonumber(ARGV[a + 1])
+  if redis.call('ZSCORE', KEYS[5], id) then return bury(position, a, lane, entry) end
   local head = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
   if not head or at < tonumber(head) then woken.due = true end
   redis.call('HSET', KEYS[6], id, LANE[lane] .. '\\n' .. ARGV[a + 2])
@@ -530,8 +595,9 @@ local others = tonumber(ARGV[i])
 i = i + 1
 for _ = 1, others do
   local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
-  if holds(-1 - tonumber(ARGV[i + 1]), lane, entry, ARGV[i + 4]) then
-    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count, tonumber(ARGV[i + 4]))
+  local at = -1 - tonumber(ARGV[i + 1])
+  if holds(at, lane, entry, ARGV[i + 4], op) then
+    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count, tonumber(ARGV[i + 4]), at)
   end
   i = i + 8 + count
 end
@@ -565,6 +631,8 @@ end
 for lane = 1, 3 do
   if wanted > 0 and more[lane] then take(lane, wanted) end
 end
-return { now, stale, missing, tonumber(redis.call('HGET', KEYS[8], 'era') or 0), taken[1], taken[2], taken[3] }`,
+local era = tonumber(redis.call('HGET', KEYS[8], 'era') or 0)
+if #leased + #buried == 0 then return { now, stale, missing, era, taken[1], taken[2], taken[3] } end
+return { now, stale, missing, era, taken[1], taken[2], taken[3], leased, buried }`,
   },
 } as const;

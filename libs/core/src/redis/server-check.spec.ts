@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Redis } from 'ioredis';
 import {
+  askServer,
   durabilityLack,
   misplacement,
   type ServerFacts,
@@ -154,5 +156,70 @@ describe('volatility', () => {
 
   it.each([true, undefined])('is nothing where the server says %s', (appendOnly) => {
     expect(volatility({ ...FIT, appendOnly })).toBeUndefined();
+  });
+});
+
+describe('askServer', () => {
+  const FORBIDDEN = Object.assign(new Error('NOPERM this user has no permissions'), { name: 'ReplyError' });
+
+  /** A server that says this of its replicas. */
+  const replicasOf = async (...said: readonly string[]): Promise<number> => {
+    const client = {
+      info: (section: string) =>
+        Promise.resolve(section === 'replication' ? `# Replication\r\n${said.join('\r\n')}\r\n` : ''),
+      config: () => Promise.reject(FORBIDDEN),
+      command: () => Promise.reject(FORBIDDEN),
+    };
+    return (await askServer(client as unknown as Redis)).replicas;
+  };
+
+  it('counts the replicas that could confirm something', async () => {
+    expect(
+      await replicasOf(
+        'role:master',
+        'connected_slaves:5',
+        'slave0:ip=10.0.0.1,port=6379,state=online,offset=98,lag=0',
+        'slave1:ip=fe80::1,port=6379,state=online,offset=98,lag=10',
+        'slave2:ip=10.0.0.3,port=6379,state=online,offset=12,lag=11',
+        'slave3:ip=10.0.0.4,port=6379,state=wait_bgsave,offset=0,lag=0',
+        'slave4:ip=10.0.0.5,port=6379,state=send_bulk,offset=0,lag=0',
+        'min_slaves_good_slaves:2',
+      ),
+    ).toBe(2);
+  });
+
+  it('takes their number where they are not listed, and none where nothing is said', async () => {
+    expect(await replicasOf('role:master', 'connected_slaves:3')).toBe(3);
+    expect(await replicasOf('role:master')).toBe(0);
+  });
+
+  it('knows nothing of settings that it may not read', async () => {
+    const client = {
+      info: () => Promise.resolve(''),
+      config: () => Promise.reject(FORBIDDEN),
+      command: () => Promise.reject(FORBIDDEN),
+    };
+
+    expect(await askServer(client as unknown as Redis)).toMatchObject({
+      appendOnly: undefined,
+      appendFsync: undefined,
+      waitAof: false,
+    });
+  });
+
+  it.each([
+    new Error('Connection is closed.'),
+    Object.assign(new Error('LOADING Redis is loading'), { name: 'ReplyError' }),
+  ])('does not take a question that was lost for one that is forbidden: %s', async (failure) => {
+    for (const lost of ['config', 'command'] as const) {
+      const client = {
+        info: () => Promise.resolve('aof_enabled:1'),
+        config: () => Promise.resolve(['appendfsync', 'always']),
+        command: () => Promise.resolve([['waitaof']]),
+        [lost]: () => Promise.reject(failure),
+      };
+
+      await expect(askServer(client as unknown as Redis)).rejects.toBe(failure);
+    }
   });
 });

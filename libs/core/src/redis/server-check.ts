@@ -177,8 +177,9 @@ function replicasOf(replication: Readonly<Record<string, string>>): number {
   }).length;
 }
 
-function forbidden(): undefined {
-  return undefined;
+/** The server does not let itself be asked; that the question was lost on the way says nothing of the kind. */
+function forbidden(error: Error): undefined {
+  if (error.name !== 'ReplyError' || toBrokerError(error).retryable) throw error;
 }
 
 /** The value of a `CONFIG GET`: names and values in turn, or by name. */

@@ -16,6 +16,25 @@ export const silentLogger: Logger = {
   error: () => undefined,
 };
 
+/** A logger whose failures stay its own: what is not written down must not end a worker. */
+export function neverThrowing(logger: Logger): Logger {
+  const careful =
+    (say: (message: string) => void) =>
+    (message: string): void => {
+      try {
+        say(message);
+      } catch {
+        // There is nobody left to tell.
+      }
+    };
+  return {
+    debug: careful((message) => logger.debug(message)),
+    info: careful((message) => logger.info(message)),
+    warn: careful((message) => logger.warn(message)),
+    error: careful((message) => logger.error(message)),
+  };
+}
+
 /** The same line is said again after so long. */
 const SILENCE_MS = 10_000;
 

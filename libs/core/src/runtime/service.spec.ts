@@ -72,15 +72,20 @@ describe('PeriodicService', () => {
     expect(sweeper.passes.length).toBeLessThanOrEqual(11);
   });
 
-  it.each([0, 0.999])('spreads first and further passes of many processes (random %s)', async (random) => {
+  it.each([
+    [0, 0, 0.9],
+    [0.5, 0.5, 1],
+    [0.999, 0.999, 1.1],
+  ])('spreads first and further passes of many processes (random %s)', async (random, first, next) => {
     const sweeper = service({ random: () => random });
     sweeper.start();
     expect(vi.getTimerCount()).toBe(1);
-    await vi.advanceTimersByTimeAsync(random === 0 ? 1 : EVERY_MS);
+    // A timer of 0 ms takes one.
+    await vi.advanceTimersByTimeAsync(Math.max(1, first * EVERY_MS));
     expect(sweeper.passes).toHaveLength(1);
-    await vi.advanceTimersByTimeAsync(0.89 * EVERY_MS);
+    await vi.advanceTimersByTimeAsync((next - 0.01) * EVERY_MS);
     expect(sweeper.passes).toHaveLength(1);
-    await vi.advanceTimersByTimeAsync(0.22 * EVERY_MS);
+    await vi.advanceTimersByTimeAsync(0.01 * EVERY_MS + 1);
     expect(sweeper.passes).toHaveLength(2);
   });
 

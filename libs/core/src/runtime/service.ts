@@ -25,28 +25,33 @@ export abstract class PeriodicService implements Service {
   private cancelTimer: CancelTimer | undefined;
   private underWay: Promise<void> | undefined;
   private again = false;
-  private running = false;
+  private active = false;
 
   constructor(protected readonly options: PeriodicOptions) {}
+
+  /** Whether it was started and not told to stop: a long pass looks now and then, and ends early. */
+  protected get running(): boolean {
+    return this.active;
+  }
 
   /** One pass. Answers in how many milliseconds the next should come, if sooner than usual. */
   abstract runOnce(): Promise<number | undefined | void>;
 
   start(): void {
-    if (this.running) return;
-    this.running = true;
+    if (this.active) return;
+    this.active = true;
     this.arm(this.options.everyMs * this.options.random());
   }
 
   async stop(): Promise<void> {
-    this.running = false;
+    this.active = false;
     this.disarm();
     await this.underWay;
   }
 
   /** Runs a pass now, or directly after the one under way. */
   trigger(): void {
-    if (!this.running) return;
+    if (!this.active) return;
     if (this.underWay) this.again = true;
     else this.run();
   }
@@ -56,7 +61,7 @@ export abstract class PeriodicService implements Service {
     this.again = false;
     this.underWay = this.guarded().then((next) => {
       this.underWay = undefined;
-      if (!this.running) return;
+      if (!this.active) return;
       if (this.again) this.run();
       else this.arm(next ?? this.options.everyMs * (0.9 + 0.2 * this.options.random()));
     });

@@ -13,6 +13,7 @@ afterEach(() => {
 
 function loss(over: Partial<TaskEventMap['data.lost']> = {}): TaskEventMap['data.lost'] {
   return {
+    loss: 1,
     queue: 'orders',
     how: 'rolled-back',
     seenBy: 'producer',
@@ -40,6 +41,41 @@ describe('LossRecord', () => {
     events.emit('data.lost', last);
 
     expect(record).toMatchObject({ count: 2, forgotten: 4, last: { ...last, at: NOW + 500 } });
+  });
+
+  it('adds to a loss what is found of it later, and keeps one for each queue', () => {
+    const events = new TaskEvents();
+    const record = new LossRecord(events);
+    events.emit('data.lost', loss({ forgotten: 1 }));
+    events.emit('data.lost', loss({ loss: 2, queue: 'mail', forgotten: 10 }));
+    const entries = [{ of: 'normal', after: '1-0', upTo: '9-0' }] as const;
+    const more = {
+      seenBy: 'connection',
+      how: 'replaced',
+      ranges: entries,
+      reoffered: 3,
+      forgotten: 4,
+    } as const;
+    events.emit('data.lost.more', loss(more));
+
+    expect(record).toMatchObject({ count: 2, forgotten: 15 });
+    const first = loss({
+      how: 'replaced',
+      ranges: [...loss().ranges, ...entries],
+      reoffered: 5,
+      forgotten: 5,
+    });
+    expect(record.lastOfEach).toEqual([
+      { ...first, at: NOW },
+      { ...loss({ loss: 2, queue: 'mail', forgotten: 10 }), at: NOW },
+    ]);
+    expect(record.last).toMatchObject({ loss: 2 });
+
+    // What belongs to a loss before the last is counted, and no more.
+    events.emit('data.lost', loss({ loss: 3, forgotten: 0 }));
+    events.emit('data.lost.more', loss({ forgotten: 1 }));
+    expect(record.forgotten).toBe(16);
+    expect(record.last).toEqual({ ...loss({ loss: 3 }), at: NOW });
   });
 
   it('counts as offered again what Redis has now, and what failed apart: not what was only announced', () => {

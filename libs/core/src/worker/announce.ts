@@ -34,6 +34,13 @@ export const announce = {
     }
   },
 
+  /** To be called when the task was to wait, and became a dead letter because of its id. */
+  duplicateId(events: TaskEvents, fact: TaskFact, outcome: Outcome): void {
+    const error = outcome.kind === 'retry' ? outcome.error : undefined;
+    const detail = 'another task with this id was waiting when this one was to wait';
+    events.emit('task.dead', { ...fact, reason: 'duplicate-id', detail, error });
+  },
+
   /** To be called when the outcome is true in Redis. */
   outcome(events: TaskEvents, fact: TaskFact, outcome: Outcome, runMs: number): void {
     switch (outcome.kind) {

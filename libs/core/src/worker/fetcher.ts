@@ -20,8 +20,9 @@ interface FetcherParts extends ConsumerParts {
 }
 
 /**
- * Waits for entries of all idle queues of its part in one blocking read; nearly everywhere there is one part. It is the only thing that blocks, and only while a queue
- * has free slots and is known to be empty; whatever it brings makes the queue's runner go on by itself.
+ * Waits for entries of all idle queues of its part in one blocking read; nearly everywhere there is one part. It is the
+ * only thing that blocks, and only while a queue has free slots and is known to be empty; whatever it brings makes the
+ * queue's runner go on by itself.
  */
 export class Fetcher implements Service {
   private loop: Promise<void> | undefined;
@@ -30,7 +31,9 @@ export class Fetcher implements Service {
   private interrupting: AbortController | undefined;
   private reading: ReadonlySet<QueueRunner> | undefined;
   private wake: (() => void) | undefined;
+  /** When Redis answered last, or when there was last nothing that it could have answered. */
   private progressAt: number;
+  private wanted = false;
 
   constructor(
     private readonly runners: readonly QueueRunner[],
@@ -40,12 +43,12 @@ export class Fetcher implements Service {
   }
 
   /**
-   * Milliseconds for which nothing was read though something could have been: more than a few blocking reads' worth
-   * means that this worker is stalled, whatever it thinks of itself.
+   * Milliseconds for which Redis has answered nothing though something was wanted of it, however often it was asked: more
+   * than a few blocking reads' worth means that this worker is stalled, whatever it thinks of itself.
    */
   get silentMs(): number {
-    const couldRead = this.reading !== undefined || this.runners.some((runner) => runner.resting);
-    return this.running && couldRead ? this.parts.clock.monotonicMs() - this.progressAt : 0;
+    const stalled = this.running && this.wanted && this.wants;
+    return stalled ? this.parts.clock.monotonicMs() - this.progressAt : 0;
   }
 
   start(): void {
@@ -62,9 +65,9 @@ export class Fetcher implements Service {
     await this.parts.broker.endFetch(this.parts.part);
   }
 
-  /** A queue had an answer, or may have begun or ceased to wait. */
-  changed(runner: QueueRunner): void {
-    this.progressAt = this.parts.clock.monotonicMs();
+  /** A queue had an answer (`heard`), or may have begun or ceased to wait. */
+  changed(runner: QueueRunner, heard: boolean): void {
+    this.note(heard);
     if (!this.reading) this.wake?.();
     else if (runner.waits !== this.reading.has(runner)) void this.interrupt();
   }
@@ -84,6 +87,16 @@ export class Fetcher implements Service {
       await sleep(this.parts.clock, INTERRUPT_EVERY_MS, this.interrupting.signal);
     }
     this.interrupting = undefined;
+  }
+
+  private get wants(): boolean {
+    return this.reading !== undefined || this.runners.some((runner) => runner.wanting);
+  }
+
+  /** Time without an answer counts from the moment from which one is wanted. */
+  private note(heard: boolean): void {
+    if (heard || !this.wanted) this.progressAt = this.parts.clock.monotonicMs();
+    this.wanted = this.wants;
   }
 
   private isOutdated(reading: ReadonlySet<QueueRunner>): boolean {
@@ -110,17 +123,19 @@ export class Fetcher implements Service {
   }
 
   private async read(waiting: readonly QueueRunner[]): Promise<void> {
+    this.note(false);
     this.reading = new Set(waiting);
-    this.progressAt = this.parts.clock.monotonicMs();
+    this.wanted = true;
     for (const runner of waiting) runner.awaited = true;
     try {
       const { broker, consumer, options, part } = this.parts;
       const { blockMs } = options.worker;
       // Redis counts per stream: a share of the free slots for each lane.
-      const count = Math.max(1, Math.floor(Math.min(...waiting.map((runner) => runner.free)) / LANES.length));
+      const wanted = Math.min(...waiting.map((runner) => Math.min(runner.free, runner.page)));
+      const count = Math.max(1, Math.floor(wanted / LANES.length));
       const queues = waiting.map((runner) => runner.queue);
       const answer = await broker.fetch({ consumer, part, blockMs, count: Math.min(count, 100), queues });
-      this.progressAt = this.parts.clock.monotonicMs();
+      this.note(true);
       this.release(waiting);
       for (const runner of waiting) {
         const deliveries = answer.deliveries.filter((delivery) => delivery.queue === runner.queue);
@@ -136,22 +151,34 @@ export class Fetcher implements Service {
 
   private release(waiting: readonly QueueRunner[]): void {
     this.reading = undefined;
+    this.interrupting?.abort(); // there is nothing left to interrupt
     for (const runner of waiting) runner.awaited = false;
   }
 
   private async recover(waiting: readonly QueueRunner[], error: unknown, pause: number): Promise<void> {
-    const { broker, events, logger, clock, random } = this.parts;
-    if (error instanceof BrokerError && (error.reason === 'NOGROUP' || error.reason === 'UNBLOCKED')) {
-      for (const { queue } of waiting) {
-        const made = await broker.ensureQueue(queue).catch(() => false);
-        if (made) events.emit('queue.recreated', { queue });
-      }
-      return;
-    }
+    const { logger, clock, random } = this.parts;
+    const first = pause === RETRY_PAUSE_MS.first;
+    // What cannot be mended, or was in vain, is a failure like any other: asked again without a pause it has no end.
+    if (isMendable(error) && (await this.mend(waiting)) && first) return;
     logger.warn(`reading failed, trying again: ${error instanceof Error ? error.message : String(error)}`);
     const over = new AbortController();
     this.wake = () => over.abort();
     await sleep(clock, pause * (0.5 + random()), over.signal);
     this.wake = undefined;
   }
+
+  /** Makes what is missing. Answers whether nothing is any more. */
+  private async mend(waiting: readonly QueueRunner[]): Promise<boolean> {
+    const { broker, events } = this.parts;
+    const made = await Promise.all(
+      waiting.map(({ queue }) => broker.ensureQueue(queue).catch((): undefined => undefined)),
+    );
+    made.forEach((anew, i) => anew && events.emit('queue.recreated', { queue: waiting[i]!.queue }));
+    return !made.includes(undefined);
+  }
+}
+
+/** A group is missing, or a key or the server's role has changed under a read that waited. */
+function isMendable(error: unknown): boolean {
+  return error instanceof BrokerError && (error.reason === 'NOGROUP' || error.reason === 'UNBLOCKED');
 }

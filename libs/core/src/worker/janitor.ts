@@ -27,13 +27,14 @@ export class Janitor extends PeriodicService {
 
   private async removeConsumers(queue: string): Promise<void> {
     for (const { name, idleMs, pending } of await this.broker.listConsumers(queue)) {
+      if (!this.running) return;
       if (name === this.consumer || pending > 0 || idleMs < this.limits.consumerAgeMs) continue;
       await this.broker.removeConsumer(queue, name);
     }
   }
 
   private async trimDeadLetters(queue: string): Promise<void> {
-    for (let page = 0; page < PAGES_PER_PASS; page += 1) {
+    for (let page = 0; page < PAGES_PER_PASS && this.running; page += 1) {
       const { dead } = await this.broker.counts(queue);
       const oldest = await this.broker.listDeadLetters(queue, '', PAGE);
       const expired = this.expired(oldest, dead);

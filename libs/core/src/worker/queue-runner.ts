@@ -8,6 +8,7 @@ import {
 } from '../contract/errors.js';
 import type { TaskMessage } from '../contract/task-message.js';
 import { queueOptions } from '../policy/engine-options.js';
+import { entriesPerPage, meanAfter, UNKNOWN_MEAN_BYTES } from '../policy/group-size.js';
 import { laneShares } from '../policy/lane-schedule.js';
 import { decideOutcome, type ExecutionResult, type Outcome } from '../policy/outcome.js';
 import { TASK_DEFAULTS, type ResolvedTaskOptions } from '../policy/task-options.js';
@@ -19,7 +20,7 @@ import { leaseOf, malformedSettlement, settlementOf } from './settlement.js';
 import { Settler } from './settler.js';
 import type { ConsumerParts } from './worker-parts.js';
 
-/** Most entries asked for at once: a page. */
+/** Most entries asked for at once: a page, unless they are large. */
 const FETCH_LIMIT = 100;
 
 /** What was decided about a task, kept until it is true in Redis. */
@@ -36,10 +37,15 @@ export interface RunnerParts extends ConsumerParts {
   /** Where leases are written for the guard, and the queue's position there. */
   readonly board: LeaseBoard;
   readonly boardQueue: number;
-  /** The queue may have something new to read, or may wait for it: the fetcher should look. */
-  readonly changed: (runner: QueueRunner) => void;
+  /**
+   * The queue may have something new to read, or may wait for it: the fetcher should look. `heard`: because Redis has
+   * answered.
+   */
+  readonly changed: (runner: QueueRunner, heard: boolean) => void;
   /** A slot that was promised is free. */
   readonly vacated: (runner: QueueRunner) => void;
+  /** One task fewer is active here: it ended, or whatever its handler still does is nobody's business. */
+  readonly decided: () => void;
 }
 
 /**
@@ -61,6 +67,8 @@ export class QueueRunner implements ExecutionObserver {
   private reserved = 0;
   private promised = 0;
   private served = 0;
+  /** Of the entries that were delivered, roughly. */
+  private meanBytes = UNKNOWN_MEAN_BYTES;
   private fetchable = true;
   private quietened = false;
 
@@ -79,6 +87,10 @@ export class QueueRunner implements ExecutionObserver {
         this.letGo(row);
         announce.outcome(parts.events, factOf(queue, message), outcome, runMs);
       },
+      buried: ({ row, message, outcome }) => {
+        this.letGo(row);
+        announce.duplicateId(parts.events, factOf(queue, message), outcome);
+      },
       stale: ({ row, message }) => {
         this.letGo(row);
         parts.events.emit('task.stale', { ...factOf(queue, message), what: 'outcome' });
@@ -87,9 +99,18 @@ export class QueueRunner implements ExecutionObserver {
     });
   }
 
-  /** Slots without a handler, less what is on its way. */
+  /**
+   * Slots without a handler, less what is on its way. Outcomes that cannot be settled, beyond as many as there are slots,
+   * keep theirs: otherwise whatever still brings entries would heap up outcomes for as long as that lasts.
+   */
   get room(): number {
-    return Math.max(0, this.slots - this.running.size - this.reserved);
+    const unsettled = Math.max(0, this.settler.overdue - this.slots);
+    return Math.max(0, this.slots - this.running.size - this.reserved - unsettled);
+  }
+
+  /** How many entries one call should bring at most, by the size of those that came before. */
+  get page(): number {
+    return entriesPerPage(this.meanBytes, FETCH_LIMIT);
   }
 
   /** Of these, the ones that new entries may have. */
@@ -118,6 +139,11 @@ export class QueueRunner implements ExecutionObserver {
     return !this.quietened && this.free > 0 && !this.settler.busy;
   }
 
+  /** Whether Redis owes this queue something: entries for its free slots, or an answer to what it was told last. */
+  get wanting(): boolean {
+    return this.resting || (!this.quietened && this.settler.failing);
+  }
+
   /** Whether a task is running that has outlived two deliveries: only one such may run at a time. */
   get hasSuspect(): boolean {
     for (const execution of this.running) if (crashesOf(execution.delivery) > 2) return true;
@@ -138,7 +164,7 @@ export class QueueRunner implements ExecutionObserver {
       this.reserved -= count;
       // Whoever looked meanwhile saw no free slot and went away: look again.
       this.settler.pump();
-      this.parts.changed(this);
+      this.parts.changed(this, false);
     };
   }
 
@@ -153,6 +179,7 @@ export class QueueRunner implements ExecutionObserver {
   /** Starts what was delivered; what finds no slot, or comes after the end, is handed back at once. */
   receive(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
+      this.meanBytes = meanAfter(this.meanBytes, bytesOf(delivery));
       if (delivery.from !== undefined) announce.reclaimed(this.parts.events, delivery);
       if (this.quietened || this.running.size >= this.slots) {
         this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });
@@ -179,6 +206,7 @@ export class QueueRunner implements ExecutionObserver {
       this.letGo(execution.row);
       execution.abort(new LeaseLostError(`task ${execution.message.id} was taken over by another worker`));
       this.parts.events.emit('task.stale', { ...factOf(this.queue, execution.message), what: 'lease' });
+      this.parts.decided();
     }
     this.settler.forget(lease);
   }
@@ -274,6 +302,7 @@ export class QueueRunner implements ExecutionObserver {
     const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
     const { row } = execution;
     this.settler.add(settlementOf(delivery, message, outcome, true), { message, outcome, runMs, row });
+    this.parts.decided();
   }
 
   private decide(
@@ -313,7 +342,7 @@ export class QueueRunner implements ExecutionObserver {
 
   /** How many entries the next settlement should bring along, and of which lanes first. */
   private want() {
-    const total = this.quietened || this.awaited ? 0 : Math.min(this.free, FETCH_LIMIT);
+    const total = this.quietened || this.awaited ? 0 : Math.min(this.free, this.page);
     return { shares: laneShares(this.served, total), urgent: this.fetchable && total > 0 };
   }
 
@@ -324,6 +353,12 @@ export class QueueRunner implements ExecutionObserver {
       if (asked > 0) this.fetchable = !this.quietened && deliveries.length === asked;
       this.receive(deliveries);
     }
-    this.parts.changed(this);
+    this.parts.changed(this, deliveries !== undefined);
   }
+}
+
+function bytesOf({ fields }: Delivery): number {
+  let bytes = 0;
+  for (const text of fields) bytes += text.length;
+  return bytes;
 }

@@ -1,29 +1,46 @@
-import type { Broker, ReclaimCursor } from '../broker/broker.js';
+import type { Broker, EntryRef, ReclaimAnswer, ReclaimCursor, ReclaimRequest } from '../broker/broker.js';
 import { type PeriodicOptions, PeriodicService } from '../runtime/service.js';
 import type { QueueRunner } from './queue-runner.js';
 
 /** Most entries taken by one page. */
 const PAGE = 100;
 
-/** Pages looked at in one pass of a queue; a sweep that is longer goes on in the next, where it stopped. */
-const PAGES_IN_A_ROW = 50;
+/** Pages in one pass of a queue that bring nothing; a sweep that is longer goes on in the next, where it stopped. */
+const IDLE_PAGES = 50;
+
+/** What a reclaimer goes by. */
+export interface ReclaimerTimes {
+  readonly leaseMs: number;
+  /** For how long nothing is swept once every lease may seem to have run out, though their owners live. */
+  readonly holdMs: number;
+  /** How late a call may be, or how far Redis' clock may be set forward, before that is so. */
+  readonly lateMs: number;
+}
+
+type How = Pick<ReclaimRequest, 'wakeEntryId' | 'strays'> & {
+  readonly releasedOnly?: boolean;
+  readonly cursor?: ReclaimCursor | undefined;
+};
 
 /**
  * Takes over tasks whose consumer has fallen silent, and tasks that were handed back. It never takes more than there
- * are slots without a handler, has the next ones kept for what it had to leave, and leaves everything alone for one heartbeat after the link to Redis was lost: then every task of
- * every worker looks abandoned, until its owner has had the chance to say otherwise.
+ * are slots without a handler, and has the next ones kept for what it had to leave. It leaves everything alone for a
+ * while after the link to Redis was lost, after Redis stood still, and after Redis' clock was set forward: then every
+ * task of every worker looks abandoned, until its owner has had the chance to say otherwise.
  */
 export class Reclaimer extends PeriodicService {
   private readonly woken = new Map<string, string>();
   private readonly vacant = new Set<string>();
   private readonly cursors = new Map<string, ReclaimCursor>();
+  /** By queue: Redis' clock minus the steady one, when its tasks were last looked at. */
+  private readonly offsets = new Map<string, number>();
   private heldUntil = 0;
 
   constructor(
     private readonly broker: Broker,
     private readonly consumer: string,
     private readonly runners: readonly QueueRunner[],
-    private readonly leaseMs: number,
+    private readonly times: ReclaimerTimes,
     options: PeriodicOptions,
   ) {
     super(options);
@@ -41,58 +58,101 @@ export class Reclaimer extends PeriodicService {
     this.trigger();
   }
 
-  /** Sweeps nothing for `ms`. Tasks handed back are still taken: their owner has let go of them. */
-  hold(ms: number): void {
+  /** Sweeps nothing for a while. Tasks handed back are still taken: their owner has let go of them. */
+  hold(ms = this.times.holdMs): void {
     this.heldUntil = Math.max(this.heldUntil, this.options.clock.monotonicMs() + ms);
   }
 
-  override async runOnce(): Promise<void> {
+  override async runOnce(): Promise<number | undefined> {
     for (const runner of this.runners) {
-      const wakeEntryId = this.woken.get(runner.queue);
-      this.woken.delete(runner.queue);
+      const { queue } = runner;
+      this.watchClock(queue);
+      const wakeEntryId = this.woken.get(queue);
+      this.woken.delete(queue);
+      const vacant = this.vacant.delete(queue);
       if (wakeEntryId !== undefined) await this.page(runner, { releasedOnly: true, wakeEntryId });
-      else if (this.vacant.delete(runner.queue)) await this.page(runner, { releasedOnly: true });
-      if (this.options.clock.monotonicMs() >= this.heldUntil) await this.sweep(runner);
+      else if (vacant || this.heldMs > 0) await this.page(runner, { releasedOnly: true });
+      await this.sweep(runner);
     }
+    return this.heldMs > 0 ? Math.min(this.heldMs, this.options.everyMs) : undefined;
+  }
+
+  private get heldMs(): number {
+    return Math.max(0, this.heldUntil - this.options.clock.monotonicMs());
+  }
+
+  /** Somebody else may have been the first to hear that Redis' clock was set: then no call of ours is late. */
+  private watchClock(queue: string): void {
+    const offset = this.offsetOf(queue);
+    const known = this.offsets.get(queue);
+    if (known === undefined) return;
+    if (offset - known > this.times.lateMs) this.hold();
+    this.offsets.set(queue, offset);
+  }
+
+  private offsetOf(queue: string): number {
+    return this.broker.now(queue) - this.options.clock.monotonicMs();
   }
 
   private async sweep(runner: QueueRunner): Promise<void> {
-    for (let page = 0; page < PAGES_IN_A_ROW && (runner.room > 0 || page === 0); page += 1) {
-      const cursor = await this.page(runner, { releasedOnly: false, cursor: this.cursors.get(runner.queue) });
-      if (!cursor) {
-        this.cursors.delete(runner.queue);
-        return;
-      }
-      this.cursors.set(runner.queue, cursor);
+    let goesOn = this.cursors.has(runner.queue);
+    for (let idle = 0; idle < IDLE_PAGES && this.heldMs === 0;) {
+      const { cursor, brought } = await this.page(runner, { cursor: this.cursors.get(runner.queue) });
+      if (cursor) this.cursors.set(runner.queue, cursor);
+      else this.cursors.delete(runner.queue);
+      // One that went on has not seen what lies before where it began.
+      if (!cursor && !goesOn) return;
+      if (cursor && runner.room === 0) return;
+      if (!cursor) goesOn = false;
+      if (!brought) idle += 1;
     }
   }
 
   private async page(
     runner: QueueRunner,
-    how: { releasedOnly: boolean; wakeEntryId?: string; cursor?: ReclaimCursor | undefined },
-  ): Promise<ReclaimCursor | undefined> {
-    const limit = Math.min(runner.room, PAGE);
+    how: How,
+  ): Promise<{ cursor: ReclaimCursor | undefined; brought: boolean }> {
+    const { cursor, deliveries, left, own } = await this.reclaim(runner, how);
+    const strays = straysAmong(own, runner);
+    if (strays.length > 0) await this.reclaim(runner, { strays }, left);
+    return { cursor, brought: deliveries.length + strays.length > 0 };
+  }
+
+  /** @param leftBefore what was left by the same page already */
+  private async reclaim(runner: QueueRunner, how: How, leftBefore = 0): Promise<ReclaimAnswer> {
+    const { queue } = runner;
+    const limit = Math.min(runner.room, runner.page, PAGE);
     const giveUp = runner.reserve(limit);
+    let answer: ReclaimAnswer;
     try {
-      const { cursor, deliveries, left } = await this.broker.reclaim({
-        queue: runner.queue,
+      answer = await this.broker.reclaim({
+        queue,
         consumer: this.consumer,
-        leaseMs: this.leaseMs,
+        leaseMs: this.times.leaseMs,
         limit,
         suspects: !runner.hasSuspect,
-        releasedOnly: how.releasedOnly,
+        releasedOnly: how.releasedOnly ?? false,
         everyMs: this.options.everyMs,
-        held: runner.leases(),
+        notAfter: this.broker.now(queue) + this.times.lateMs,
+        ...(how.strays && { strays: how.strays }),
         ...(how.cursor && { cursor: how.cursor }),
         ...(how.wakeEntryId !== undefined && { wakeEntryId: how.wakeEntryId }),
       });
+    } finally {
       giveUp();
-      runner.promise(left);
-      runner.receive(deliveries);
-      return cursor;
-    } catch (error) {
-      giveUp();
-      throw error;
     }
+    if (answer.late) this.hold();
+    if (!this.offsets.has(queue)) this.offsets.set(queue, this.offsetOf(queue));
+    runner.promise(leftBefore + answer.left);
+    runner.receive(answer.deliveries);
+    return answer;
   }
+}
+
+/** Of the consumer's own entries those that it has no hand on: the replies that leased them were lost. */
+function straysAmong(own: readonly EntryRef[], runner: QueueRunner): readonly EntryRef[] {
+  if (own.length === 0) return [];
+  const name = ({ lane, entryId }: EntryRef): string => `${lane} ${entryId}`;
+  const held = new Set(runner.leases().map(name));
+  return own.filter((entry) => !held.has(name(entry)));
 }

@@ -65,6 +65,14 @@ export function malformedSettlement(delivery: Delivery, error: Error, message?: 
   };
 }
 
+/** What an outcome brings along beside its place, roughly: nothing for tasks that just end. */
+export function bytesOf(settlement: Settlement): number {
+  if (settlement.kind === 'remove' || settlement.kind === 'release') return 0;
+  const { payload, meta } = settlement.task;
+  const raw = settlement.kind === 'dead-letter' ? (settlement.raw?.length ?? 0) : 0;
+  return payload.length + meta.length + raw;
+}
+
 /** What identifies a delivery to the broker. */
 export function leaseOf({ lane, entryId, delivery }: Delivery): Lease {
   return { lane, entryId, delivery };

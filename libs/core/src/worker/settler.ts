@@ -1,11 +1,19 @@
-import type { Delivery, LaneQuota, Lease, Settlement } from '../broker/broker.js';
-import { BrokerTimeoutError } from '../contract/errors.js';
+import type { Delivery, LaneQuota, Lease, SettleAnswer, Settlement } from '../broker/broker.js';
+import { BrokerError, BrokerTimeoutError } from '../contract/errors.js';
 import { sleep } from '../runtime/clock.js';
+import { GROUP_BYTES } from '../policy/group-size.js';
 import { atEndOfTurn } from '../runtime/turn.js';
+import { bytesOf } from './settlement.js';
 import type { ConsumerParts } from './worker-parts.js';
 
-/** Outcomes of one script call: keeps it well below 5 ms. */
+/** Outcomes of one script call: together with the bound on their bytes, this keeps it well below 5 ms. */
 const GROUP_SIZE = 200;
+
+/**
+ * For how many leases an outcome is tried again that Redis refuses, so that nothing but somebody's help can make it
+ * pass: after that its slot is worth more than its answer.
+ */
+const REFUSED_FOR_LEASES = 2;
 
 /** First and longest pause between two tries. */
 const RETRY_PAUSE_MS = { first: 25, longest: 1000 };
@@ -20,6 +28,8 @@ export interface SettlerOwner<Decision> {
   answered(asked: number, deliveries: readonly Delivery[] | undefined): void;
   /** Its outcome is true in Redis. */
   settled(decision: Decision): void;
+  /** It is true in Redis in another way: another task with its id waits already, so this one became a dead letter. */
+  buried(decision: Decision): void;
   /** Its outcome was refused: another consumer owns the task, or it is gone. */
   stale(decision: Decision): void;
   /** Nobody will hear of it again: its lease was lost, or it could not be settled in time. */
@@ -29,8 +39,10 @@ export interface SettlerOwner<Decision> {
 interface Waiting<Decision> {
   readonly settlement: Settlement;
   readonly decision: Decision | undefined;
-  /** When it was first sent, if it was. */
-  triedAt?: number;
+  /** A try failed. */
+  hasFailed?: boolean;
+  /** When Redis first refused it for good, if it did. */
+  refusedAt?: number;
   /** A try may have been applied though it was not answered: then being refused means nothing. */
   maybeApplied?: boolean;
 }
@@ -44,11 +56,14 @@ const SECOND_CALL_MIN = 16;
 /**
  * Settles outcomes in groups: those of one turn of the event loop leave together, in a call which also brings the
  * next entries. Under load they leave in two halves, so that Redis and this process work at the same time instead of
- * in turns. A call that fails is repeated while the leases last; after that the tasks are somebody else's and come
- * back by reclaim.
+ * in turns. A call that fails is repeated until it is answered, however long Redis is away: an outcome in hand is worth
+ * more than another start, and if the task is somebody else's by then it is refused. What Redis refuses for good is
+ * given up after a while.
  */
 export class Settler<Decision> {
   private waiting: Waiting<Decision>[] = [];
+  /** Those that failed, behind the others: completions take with them what a full Redis refuses by itself. */
+  private failed: Waiting<Decision>[] = [];
   private readonly underWay = new Set<readonly Waiting<Decision>[]>();
   private scheduled = false;
   private fetches = 0;
@@ -56,12 +71,24 @@ export class Settler<Decision> {
   private pause = RETRY_PAUSE_MS.first;
   private whenFlushed: (() => void)[] = [];
   private readonly closing = new AbortController();
+  private overdueCount = 0;
+  private lastFailed = false;
 
   constructor(
     private readonly queue: string,
     private readonly parts: ConsumerParts,
     private readonly owner: SettlerOwner<Decision>,
   ) {}
+
+  /** Outcomes that could not be settled at the first try, and are not settled yet. */
+  get overdue(): number {
+    return this.overdueCount;
+  }
+
+  /** The last call that was over had failed. */
+  get failing(): boolean {
+    return this.lastFailed;
+  }
 
   /** A call under way brings entries along. */
   get fetching(): boolean {
@@ -91,44 +118,72 @@ export class Settler<Decision> {
 
   /** Leases of outcomes that are not settled yet: they must be kept alive until they are. */
   leases(): Lease[] {
-    return [...[...this.underWay].flat(), ...this.waiting].map((entry) => entry.settlement.lease);
+    return [...[...this.underWay].flat(), ...this.waiting, ...this.failed].map(
+      (entry) => entry.settlement.lease,
+    );
   }
 
   /** The lease is lost: its outcome would be refused. Unless it was lost because a try was applied: that is yet to be told. */
   forget(lease: Lease): void {
-    this.waiting = this.waiting.filter(({ settlement, decision, maybeApplied }) => {
-      const same = settlement.lease.entryId === lease.entryId && settlement.lease.lane === lease.lane;
-      if (!same || maybeApplied) return true;
-      if (decision !== undefined) this.owner.dropped(decision);
+    const keeps = (entry: Waiting<Decision>): boolean => {
+      const { entryId, lane } = entry.settlement.lease;
+      if (entryId !== lease.entryId || lane !== lease.lane || entry.maybeApplied) return true;
+      this.drop(entry);
       return false;
-    });
+    };
+    this.waiting = this.waiting.filter(keeps);
+    this.failed = this.failed.filter(keeps);
   }
 
   async flushed(): Promise<void> {
-    if (this.waiting.length === 0 && this.underWay.size === 0) return;
+    if (this.count === 0 && this.underWay.size === 0) return;
     await new Promise<void>((resolve) => this.whenFlushed.push(resolve));
   }
 
+  /** Nothing is sent any more. What is not settled by now comes back by its lease. */
   close(): void {
     this.closing.abort();
+    const left = this.leases().length;
+    if (left > 0) this.logGivenUp(left, 'the worker has stopped');
     this.tellFlushed();
   }
 
+  private get count(): number {
+    return this.waiting.length + this.failed.length;
+  }
+
   private mayCallAgain(): boolean {
-    return this.underWay.size < CALLS && this.waiting.length >= SECOND_CALL_MIN;
+    return this.underWay.size < CALLS && this.count >= SECOND_CALL_MIN;
   }
 
   private flush(): void {
-    const { length } = this.waiting;
-    const halves = this.underWay.size === 0 && length >= 2 * SECOND_CALL_MIN;
-    const share = halves ? Math.ceil(length / 2) : length;
+    if (this.closing.signal.aborted) return;
+    const { count } = this;
+    const halves = this.underWay.size === 0 && count >= 2 * SECOND_CALL_MIN;
+    const share = halves ? Math.ceil(count / 2) : count;
     do {
       if (this.underWay.size > 0 && !this.mayCallAgain()) return;
       const { shares, urgent } = this.owner.want();
-      if (this.waiting.length === 0 && !urgent) break;
-      void this.send(this.waiting.splice(0, Math.min(share, this.groupSize)), shares);
-    } while (this.waiting.length > 0);
-    if (this.waiting.length === 0 && this.underWay.size === 0) this.tellFlushed();
+      if (this.count === 0 && !urgent) break;
+      void this.send(this.take(Math.min(share, this.groupSize)), shares);
+    } while (this.count > 0);
+    if (this.count === 0 && this.underWay.size === 0) this.tellFlushed();
+  }
+
+  /** Takes the next group away: at least one outcome, where there is one, and no more bytes than one call should hold. */
+  private take(most: number): readonly Waiting<Decision>[] {
+    const group: Waiting<Decision>[] = [];
+    let bytes = 0;
+    for (const from of [this.waiting, this.failed]) {
+      let end = 0;
+      for (; end < from.length && group.length + end < most; end += 1) {
+        const more = bytesOf(from[end]!.settlement);
+        if (bytes > 0 && bytes + more > GROUP_BYTES) break;
+        bytes += more;
+      }
+      group.push(...from.splice(0, end));
+    }
+    return group;
   }
 
   private async send(group: readonly Waiting<Decision>[], want: LaneQuota): Promise<void> {
@@ -155,49 +210,69 @@ export class Settler<Decision> {
       const answer = await broker.settle({ queue, consumer, outcomes, want, leaseMs });
       this.groupSize = GROUP_SIZE;
       this.pause = RETRY_PAUSE_MS.first;
-      this.notify(group, answer.stale);
+      this.lastFailed = false;
+      this.notify(group, answer);
       if (answer.recreated) events.emit('queue.recreated', { queue });
       return answer.deliveries;
     } catch (error) {
-      await this.failed(group, error);
+      this.lastFailed = true;
+      await this.keep(group, error);
       return undefined;
     }
   }
 
-  private notify(sent: readonly Waiting<Decision>[], stale: readonly number[]): void {
-    const refused = stale.length === 0 ? undefined : new Set(stale);
-    sent.forEach(({ decision, maybeApplied }, position) => {
+  private notify(
+    sent: readonly Waiting<Decision>[],
+    { stale, stillLeased, buried }: Pick<SettleAnswer, 'stale' | 'stillLeased' | 'buried'>,
+  ): void {
+    sent.forEach(({ decision, maybeApplied, hasFailed }, position) => {
+      if (hasFailed) this.overdueCount -= 1;
       if (decision === undefined) return;
-      if (refused?.has(position) && !maybeApplied) this.owner.stale(decision);
+      // Refused and gone means nothing after a try that may have been applied; refused and still there means that it was not.
+      const refused = stale.includes(position) && (!maybeApplied || stillLeased.includes(position));
+      if (refused) this.owner.stale(decision);
+      else if (buried.includes(position)) this.owner.buried(decision);
       else this.owner.settled(decision);
     });
   }
 
   /**
-   * Keeps outcomes for the next try as long as their leases may last, and waits a little. Groups get smaller, so
-   * that one outcome that Redis refuses does not hold up the others for ever.
+   * Keeps outcomes for the next try, and waits a little. Groups get smaller, so that one outcome that Redis refuses
+   * does not hold up the others for ever.
    */
-  private async failed(sent: readonly Waiting<Decision>[], error: unknown): Promise<void> {
+  private async keep(sent: readonly Waiting<Decision>[], error: unknown): Promise<void> {
     const now = this.parts.clock.monotonicMs();
+    const longestMs = this.parts.options.worker.leaseMs * REFUSED_FOR_LEASES;
+    const mayPass = error instanceof BrokerError && error.retryable;
     const kept = sent.filter((entry) => {
-      entry.triedAt ??= now;
+      if (!entry.hasFailed) this.overdueCount += 1;
+      entry.hasFailed = true;
       entry.maybeApplied ||= error instanceof BrokerTimeoutError;
-      if (now - entry.triedAt < this.parts.options.worker.leaseMs * 2) return true;
-      if (entry.decision !== undefined) this.owner.dropped(entry.decision);
+      if (mayPass) return true;
+      entry.refusedAt ??= now;
+      if (now - entry.refusedAt < longestMs) return true;
+      this.drop(entry);
       return false;
     });
     const given = sent.length - kept.length;
     const message = error instanceof Error ? error.message : String(error);
-    if (given > 0) {
-      this.parts.logger.error(
-        `queue "${this.queue}": ${given} outcomes could not be settled; their tasks will run again (${message})`,
-      );
-    } else this.parts.logger.warn(`queue "${this.queue}": settling failed, trying again (${message})`);
+    if (given > 0) this.logGivenUp(given, message);
+    else this.parts.logger.warn(`queue "${this.queue}": settling failed, trying again (${message})`);
     this.groupSize = Math.max(1, Math.floor(this.groupSize / 2));
-    // Behind the others: whatever it is, it is not to be tried first again.
-    this.waiting = [...this.waiting, ...kept];
     await sleep(this.parts.clock, this.pause * (0.5 + this.parts.random()), this.closing.signal);
     this.pause = Math.min(this.pause * 2, RETRY_PAUSE_MS.longest);
+    this.failed.push(...kept);
+  }
+
+  private drop({ decision, hasFailed }: Waiting<Decision>): void {
+    if (hasFailed) this.overdueCount -= 1;
+    if (decision !== undefined) this.owner.dropped(decision);
+  }
+
+  private logGivenUp(count: number, why: string): void {
+    this.parts.logger.error(
+      `queue "${this.queue}": ${count} outcomes could not be settled; their tasks will run again (${why})`,
+    );
   }
 
   private tellFlushed(): void {

@@ -65,9 +65,6 @@ const SHORT_OUTAGE = 1 / 3;
 /** How much later than us another worker may find Redis again, and renew its leases. */
 const OTHERS_RECONNECT_MS = 2000;
 
-/** How often a draining worker looks whether it is done, besides being told. */
-const DRAIN_LOOK_MS = 20;
-
 /** Longest wait for outcomes to be settled and for the consumer to be removed once everything else is over. */
 const GOODBYE_MS = 5000;
 
@@ -85,9 +82,12 @@ export class TaskWorker {
   private guard: LeaseGuard | undefined;
   private services: readonly Service[] = [];
   private heartbeater: Heartbeater | undefined;
+  private reclaimer: Reclaimer | undefined;
   private starting: Promise<void> | undefined;
   private stopping: Promise<StopReport> | undefined;
   private drainEnds = Number.POSITIVE_INFINITY;
+  /** A task has ended, or the drain ends sooner: whoever waits for either looks again. */
+  private lookAgain: () => void = () => undefined;
   private forgetReconnect: (() => void) | undefined;
 
   private readonly parts: WorkerParts;
@@ -137,6 +137,7 @@ export class TaskWorker {
   stop(options: StopOptions = {}): Promise<StopReport> {
     const drainTimeoutMs = options.drainTimeoutMs ?? this.parts.options.worker.drainTimeoutMs;
     this.drainEnds = Math.min(this.drainEnds, this.parts.clock.monotonicMs() + drainTimeoutMs);
+    this.lookAgain();
     this.stopping ??= this.stopOnce();
     return this.stopping;
   }
@@ -150,6 +151,9 @@ export class TaskWorker {
     for (const queue of queues) await broker.ensureQueue(queue);
     if (this.state !== 'running') return; // stopped meanwhile
     if (this.board) this.startGuard(this.board);
+    // Redis may be back only just: who starts now cannot know, and others may not have renewed their leases yet.
+    const { leaseMs, heartbeatMs } = this.parts.options.worker;
+    this.reclaimer?.hold(heartbeatMs + Math.min(leaseMs, OTHERS_RECONNECT_MS));
     for (const service of this.services) service.start();
     for (const runner of this.runners) runner.wakeUp();
   }
@@ -158,19 +162,25 @@ export class TaskWorker {
     const { broker, options, logger, clock, random } = this.parts;
     const { consumer } = this;
     const { leaseMs, heartbeatMs } = options.worker;
+    const times = {
+      leaseMs,
+      holdMs: heartbeatMs + OTHERS_RECONNECT_MS,
+      lateMs: Math.min(options.redis.commandTimeoutMs, leaseMs * SHORT_OUTAGE),
+    };
     const slots = queues.reduce((sum, queue) => sum + queueOptions(options, queue).concurrency, 0);
     // Twice as many rows as slots: outcomes on their way keep their leases, too.
     const board = new LeaseBoard(queues, Math.min(MOST_ROWS, 2 * slots + SPARE_ROWS));
     const fetcherOf = new Map<string, Fetcher>();
-    const changed = (runner: QueueRunner): void => fetcherOf.get(runner.queue)?.changed(runner);
+    const changed = (runner: QueueRunner, heard: boolean): void =>
+      fetcherOf.get(runner.queue)?.changed(runner, heard);
     const vacated = (runner: QueueRunner): void => reclaimer.vacated(runner.queue);
+    const told = { changed, vacated, decided: () => this.lookAgain() };
     const runners = queues.map(
-      (queue, boardQueue) =>
-        new QueueRunner(queue, { ...this.parts, consumer, changed, vacated, board, boardQueue }),
+      (queue, boardQueue) => new QueueRunner(queue, { ...this.parts, ...told, consumer, board, boardQueue }),
     );
     const every = (name: string, everyMs: number) => ({ name, everyMs, clock, logger, random });
     const promoter = new Promoter(broker, consumer, queues, every('promoter', PROMOTE_EVERY_MS));
-    const reclaimer = new Reclaimer(broker, consumer, runners, leaseMs, every('reclaimer', leaseMs / 6));
+    const reclaimer = new Reclaimer(broker, consumer, runners, times, every('reclaimer', leaseMs / 6));
     const janitor = new Janitor(broker, consumer, queues, options.limits, every('janitor', CLEAN_EVERY_MS));
     const heartbeater = new Heartbeater(broker, consumer, runners, every('heartbeater', heartbeatMs), board);
     for (const part of parts) {
@@ -186,10 +196,11 @@ export class TaskWorker {
       for (const queue of part) fetcherOf.set(queue, fetcher);
     }
     this.forgetReconnect = broker.onReconnect((_link, silentMs) => {
-      if (silentMs > leaseMs * SHORT_OUTAGE) reclaimer.hold(heartbeatMs + OTHERS_RECONNECT_MS);
+      if (silentMs > leaseMs * SHORT_OUTAGE) reclaimer.hold();
       heartbeater.trigger();
     });
     this.heartbeater = heartbeater;
+    this.reclaimer = reclaimer;
     this.runners = runners;
     this.board = runners.length > 0 ? board : undefined;
     this.fetchers = [...new Set(fetcherOf.values())];
@@ -211,16 +222,10 @@ export class TaskWorker {
     // What is being made is made first: half a start cannot be stopped.
     await this.starting?.catch(() => undefined);
     await this.quiet();
-    await this.until(
-      () => this.activeTasks() === 0,
-      () => this.drainEnds,
-    );
+    await this.idle(() => this.drainEnds);
     for (const runner of this.runners) runner.abortAll();
     const graceEnds = this.parts.clock.monotonicMs() + this.parts.options.worker.abortGraceMs;
-    await this.until(
-      () => this.activeTasks() === 0,
-      () => Math.min(graceEnds, this.drainEnds + this.parts.options.worker.abortGraceMs),
-    );
+    await this.idle(() => Math.min(graceEnds, this.drainEnds + this.parts.options.worker.abortGraceMs));
     for (const runner of this.runners) runner.releaseAll();
     await this.sayGoodbye();
     const released = this.runners.reduce((sum, runner) => sum + runner.released, 0);
@@ -257,9 +262,14 @@ export class TaskWorker {
     return this.runners.reduce((sum, runner) => sum + runner.active - runner.stuck, 0);
   }
 
-  private async until(done: () => boolean, deadline: () => number): Promise<void> {
-    while (!done() && this.parts.clock.monotonicMs() < deadline())
-      await sleep(this.parts.clock, DRAIN_LOOK_MS);
+  /** Waits until no task is active, or until the deadline, which may come closer meanwhile. */
+  private async idle(deadline: () => number): Promise<void> {
+    const { clock } = this.parts;
+    while (this.activeTasks() > 0 && clock.monotonicMs() < deadline()) {
+      const news = new AbortController();
+      this.lookAgain = () => news.abort();
+      await sleep(clock, deadline() - clock.monotonicMs(), news.signal);
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { ConfigurationError, type QueueCounts, type TaskQueue } from '@taskq/core';
+import { ConfigurationError, type KnownLoss, type QueueCounts, type TaskQueue } from '@taskq/core';
 import { getTaskQueueToken, getTaskWorkerHostToken } from '../task-queue.tokens.js';
 import type { TaskWorkerHost } from '../task-worker.host.js';
+import { judgeHealth } from './health-verdict.js';
 
 /** What to look at, and what to call sick. */
 export interface TaskQueueHealthOptions {
@@ -15,15 +16,25 @@ export interface TaskQueueHealthOptions {
   backlogAgeMs?: number;
   /** Longest wait for Redis, in milliseconds; then the state is `down`. @default 2000 */
   timeoutMs?: number;
+  /**
+   * For how long after this process learnt that Redis had lost data the state is `degraded`, in milliseconds. 0: it does
+   * not show. @default 300000
+   */
+  dataLossMs?: number;
+  /**
+   * Whether the state is `down` then instead: for a check that wakes people, not for one that takes processes out of
+   * service, since it does so to all of them at once. @default false
+   */
+  failOnDataLoss?: boolean;
 }
 
-/** A worker whose read loop has not come round for this many blocking reads is stalled. */
-const STALLED_AFTER_READS = 3;
+const DEFAULTS = { backlogAgeMs: 60_000, timeoutMs: 2000, dataLossMs: 300_000 };
 
 /**
- * Health of one connection for Terminus: `down` when Redis does not answer or when a worker that should run does not
- * get on, `degraded` when tasks wait too long, else `up`. Terminus 11 knows no `degraded`: there it is `up` with
- * `degraded: true` in the details. Details are numbers and names, never payloads.
+ * Health of one connection for Terminus: `down` when Redis does not answer, when a worker that should run does not get
+ * on, or when all its slots are taken by handlers that do not end; `degraded` when that is so in one of its queues, when
+ * tasks wait too long, and for a while after Redis lost data, of which the details say what; else `up`. Terminus 11 knows
+ * no `degraded`: there it is `up` with `degraded: true` in the details. Details are numbers and names, never payloads.
  */
 @Injectable()
 export class TaskQueueHealthIndicator {
@@ -43,24 +54,33 @@ export class TaskQueueHealthIndicator {
     const session = this.health.check(key);
     const { queue, host } = this.find(options.connection);
     const names = options.queues ?? [...new Set([...host.queues, ...Object.keys(queue.options.queues)])];
-    const worker = workerDetail(host);
+    const { backlogAgeMs, timeoutMs, dataLossMs } = { ...DEFAULTS, ...options };
+    const losses = recentLosses(queue, dataLossMs);
+    const known = {
+      worker: workerDetail(host),
+      ...(losses.length > 0 && { dataLoss: losses.map(lossDetail) }),
+    };
     let answer: RedisAnswer;
     try {
-      answer = await within(options.timeoutMs ?? 2000, askRedis(queue, names));
+      answer = await within(timeoutMs, askRedis(queue, names));
     } catch (error) {
-      return session.down({ reason: `Redis: ${(error as Error).message}`, worker });
+      return session.down({ reason: `Redis: ${(error as Error).message}`, ...known });
     }
     const { pingMs, counts } = answer;
-    const details = { redis: { pingMs }, worker, queues: counts };
-    const stopped = whyNotWorking(host, queue.options.worker.blockMs);
-    if (stopped !== undefined) return session.down({ reason: stopped, ...details });
-    const late = names.filter(
-      (name) => (counts[name]?.oldestReadyMs ?? 0) > (options.backlogAgeMs ?? 60_000),
-    );
-    if (late.length === 0) return session.up(details);
-    const reason = `tasks wait too long in ${late.map((name) => `"${name}"`).join(', ')}`;
-    if (typeof session.degraded === 'function') return session.degraded({ reason, ...details });
-    return (session as Pick<typeof session, 'up'>).up({ degraded: true, reason, ...details });
+    const { state, reasons } = judgeHealth({
+      shouldWork: host.shouldWork,
+      worker: host.status(),
+      blockMs: queue.options.worker.blockMs,
+      late: names.filter((name) => (counts[name]?.oldestReadyMs ?? 0) > backlogAgeMs),
+      losses,
+      failOnDataLoss: options.failOnDataLoss ?? false,
+    });
+    const details = { redis: { pingMs }, ...known, queues: counts };
+    if (state === 'up') return session.up(details);
+    const told = { reason: reasons.join('; '), ...details };
+    if (state === 'down') return session.down(told);
+    if (typeof session.degraded === 'function') return session.degraded(told);
+    return (session as Pick<typeof session, 'up'>).up({ degraded: true, ...told });
   }
 
   private find(connection: string | undefined): { queue: TaskQueue; host: TaskWorkerHost } {
@@ -89,12 +109,14 @@ async function askRedis({ inspector }: TaskQueue, names: readonly string[]): Pro
   return { pingMs, counts: Object.fromEntries(counts) };
 }
 
-function whyNotWorking(host: TaskWorkerHost, blockMs: number): string | undefined {
-  if (!host.shouldWork) return undefined;
-  const status = host.status();
-  if (!status || status.state !== 'running') return `the worker is ${status?.state ?? 'not there'}`;
-  if (status.lastProgressMs <= STALLED_AFTER_READS * blockMs) return undefined;
-  return `the worker has not read for ${Math.round(status.lastProgressMs)} ms`;
+/** The last loss of each queue, where that is not longer ago. */
+function recentLosses({ losses }: TaskQueue, withinMs: number): readonly KnownLoss[] {
+  return losses.lastOfEach.filter(({ at }) => Date.now() - at < withinMs);
+}
+
+/** What was lost, from where to where, and what could be done about it. */
+function lossDetail({ queue, at, how, ranges, reoffered, forgotten }: KnownLoss): object {
+  return { queue, at: new Date(at).toISOString(), how, ranges, reoffered, forgotten };
 }
 
 /** Nothing when no worker was started: a producer, or one that waits for its `start()`. */

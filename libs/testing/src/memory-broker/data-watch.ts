@@ -65,8 +65,10 @@ export class DataWatch {
   private compare({ name: queue, control, lanes }: MemoryQueue): DataLoss | undefined {
     const seen = this.of(queue);
     const replaced = seen.epoch !== undefined && seen.epoch !== control.epoch;
-    const ranges = LANE_LIST.filter((lane) => compareKeys(lanes[lane].last, seen.last[lane]) < 0).map(
-      (lane): LostRange => ({ of: lane, after: entryId(lanes[lane].last), upTo: entryId(seen.last[lane]) }),
+    // Of other data nothing that was seen is left, however far it goes by now.
+    const left = (lane: Lane): EntryKey => (replaced ? BEFORE_ALL : lanes[lane].last);
+    const ranges = LANE_LIST.filter((lane) => compareKeys(left(lane), seen.last[lane]) < 0).map(
+      (lane): LostRange => ({ of: lane, after: entryId(left(lane)), upTo: entryId(seen.last[lane]) }),
     );
     const last = { high: lanes.high.last, normal: lanes.normal.last, low: lanes.low.last };
     const at = this.clock.monotonicMs();

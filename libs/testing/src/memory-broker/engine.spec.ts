@@ -136,6 +136,39 @@ describe('the engine in memory', () => {
     expect(counts).toEqual({ 'task.reclaimed': 1, 'task.completed': 1 });
   });
 
+  it('leaves leases that are over alone at its start: their owner may be about to find the way back', async () => {
+    const [lives, starts] = [start(), start()];
+    let runs = 0;
+    const job: Handler = { run: () => ((runs += 1), sleep(5 * MINUTE)), options: { timeout: '1h' } };
+    await work(lives, { job });
+    await clock.until(starts.producer.enqueue('job', null, { queue: QUEUE }));
+    await clock.advance(MINUTE);
+    lives.broker.disconnect();
+    await clock.advance(MINUTE);
+    await work(starts, { job });
+    await clock.advance(4_000);
+    lives.broker.reconnect();
+    await clock.advance(10 * MINUTE);
+
+    expect(runs).toBe(1);
+  });
+
+  it('takes nothing over when the clock of the store is set forward, or back and forward', async () => {
+    const [first, second] = [start(), start()];
+    let runs = 0;
+    const job: Handler = { run: () => ((runs += 1), sleep(30 * MINUTE)), options: { timeout: '2h' } };
+    await work(first, { job });
+    await work(second, { job });
+    await clock.until(first.producer.enqueue('job', null, { queue: QUEUE }));
+    for (const step of [60, -60, 60].map((minutes) => minutes * MINUTE)) {
+      await clock.advance(MINUTE + 137);
+      store.stepTime(step);
+    }
+    await clock.advance(60 * MINUTE);
+
+    expect(runs).toBe(1);
+  });
+
   it('keeps a lease for as long as the process lives', async () => {
     const [first, second] = [start(), start()];
     let runs = 0;
@@ -202,6 +235,120 @@ describe('the engine in memory', () => {
 
     expect(losses).toMatchObject([{ queue: QUEUE, how: 'rolled-back', seenBy: 'producer', reoffered: 1 }]);
     expect(await engine.inspector.counts(QUEUE)).toMatchObject({ scheduled: 3 });
+  });
+
+  it('gives a lost task that is offered again a greater fence, though all eras are lost with it', async () => {
+    const engine = start();
+    const fences: number[] = [];
+    let finish = (): void => undefined;
+    const run = (_: unknown, { fence }: { readonly fence: number }): Promise<void> | undefined => {
+      fences.push(fence);
+      return fences.length === 1 ? new Promise((resolve) => (finish = resolve)) : undefined;
+    };
+    await work(engine, { job: { run } });
+    store.dropGroup(QUEUE);
+    await clock.advance(1_000);
+    await clock.until(engine.producer.enqueue('job', null, { queue: QUEUE }));
+    await clock.advance(10);
+    expect(fences[0]).toBeGreaterThan(1_000_000);
+
+    engine.broker.disconnect();
+    store.flush();
+    engine.broker.reconnect(true);
+    await clock.advance(30_000);
+    finish();
+    await clock.advance(10);
+
+    expect(fences).toHaveLength(2);
+    expect(fences[1]).toBeGreaterThan(fences[0]!);
+  });
+
+  it('announces a loss once, and keeps all that was found of it', async () => {
+    const engine = start();
+    const counts = counted(engine, 'data.lost', 'data.lost.more');
+    await work(engine, { job: { run: () => undefined } });
+    for (let i = 0; i < 3; i += 1) {
+      await clock.until(engine.producer.enqueue('job', i, { queue: QUEUE }));
+      await clock.advance(10);
+    }
+    engine.broker.disconnect();
+    store.flush();
+    await clock.advance(1_000);
+    engine.broker.reconnect();
+    await clock.advance(5_000);
+
+    expect(counts).toEqual({ 'data.lost': 1, 'data.lost.more': 1 });
+    const { last } = engine.losses;
+    expect(last).toMatchObject({ loss: 1, queue: QUEUE, how: 'replaced', reoffered: 3 });
+    expect(last!.ranges.map((range) => range.of).toSorted()).toEqual(['groups', 'normal']);
+
+    store.flush();
+    await clock.until(engine.producer.enqueue('job', 4, { queue: QUEUE }));
+    await clock.advance(5_000);
+    expect(counts['data.lost']).toBe(2);
+    expect(engine.losses).toMatchObject({ count: 2, last: { loss: 2, how: 'deleted' } });
+  });
+
+  describe('stops', () => {
+    it('at the very moment in which the last handler ends', async () => {
+      const engine = start();
+      const worker = await work(engine, { job: { run: () => sleep(123.5) } });
+      await clock.until(engine.producer.enqueue('job', null, { queue: QUEUE }));
+      await clock.advance(100);
+      const before = clock.monotonicMs();
+      await clock.until(worker.stop());
+
+      expect(clock.monotonicMs() - before).toBe(23.5);
+    });
+
+    it('when a handler is stuck: what it does then is nobody’s business', async () => {
+      const engine = start({ worker: { abortGrace: '1s' } });
+      let end = (): void => undefined;
+      const run = (): Promise<void> => new Promise((resolve) => (end = resolve));
+      const worker = await work(engine, { job: { run, options: { timeout: '5s', maxAttempts: 1 } } });
+      await clock.until(engine.producer.enqueue('job', null, { queue: QUEUE }));
+      await clock.advance(10);
+      const before = clock.monotonicMs();
+      const report = await clock.until(worker.stop());
+
+      expect(report).toMatchObject({ stuck: 1, released: 0 });
+      expect(clock.monotonicMs() - before).toBeCloseTo(5_990, -1);
+      end();
+    });
+
+    it('when a handler has lost its task, as soon as that is known', async () => {
+      const engine = start({ worker: { lease: '15s', heartbeat: '5s' } });
+      let end = (): void => undefined;
+      const worker = await work(engine, {
+        job: { run: () => new Promise<void>((resolve) => (end = resolve)) },
+      });
+      await clock.until(engine.producer.enqueue('job', null, { queue: QUEUE }));
+      await clock.advance(10);
+      const before = clock.monotonicMs();
+      const stopping = worker.stop();
+      store.dropGroup(QUEUE);
+      const report = await clock.until(stopping);
+
+      expect(report).toMatchObject({ stuck: 1, released: 0 });
+      expect(clock.monotonicMs() - before).toBeLessThan(6_000);
+      end();
+    });
+
+    it('sooner, when it is told so while it waits', async () => {
+      const engine = start();
+      const worker = await work(engine, { job: { run: () => sleep(MINUTE) } });
+      await clock.until(engine.producer.enqueue('job', null, { queue: QUEUE }));
+      await clock.advance(10);
+      const before = clock.monotonicMs();
+      const stopping = worker.stop();
+      await clock.advance(1_000);
+      void worker.stop({ drainTimeoutMs: 500 });
+      await clock.until(stopping);
+
+      // The drain, then as long as aborted handlers may take.
+      expect(clock.monotonicMs() - before).toBe(6_500);
+      await clock.advance(MINUTE);
+    });
   });
 
   it('sees the same in every run', async () => {

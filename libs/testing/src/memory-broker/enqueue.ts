@@ -107,7 +107,9 @@ class GroupWriter {
     }
     const holder = unique && queue.dedupe.get(unique.key, now);
     if (holder) return { status: 'duplicate', id: holder.id };
-    return ownId === true && queue.index.has(id) ? { status: 'duplicate', id } : undefined;
+    // The index forgets an id when one of two entries with it ends: what waits must not be overwritten.
+    const isThere = ownId === true && (queue.index.has(id) || queue.scheduled.get(id) !== undefined);
+    return isThere ? { status: 'duplicate', id } : undefined;
   }
 
   /** When the task may run; nothing when that is now. */

@@ -6,7 +6,11 @@ const YEAR_2026_MS = Date.UTC(2026, 0, 1);
 export interface Ensured {
   readonly made: boolean;
   readonly epoch: string;
+  readonly era: number;
 }
+
+/** Which data a process knew the queue to be. */
+export type KnownData = Pick<Ensured, 'epoch' | 'era'>;
 
 /** Names data sets and eras, over everything that a store may forget. */
 export class DataNames {
@@ -29,15 +33,22 @@ export class DataNames {
 }
 
 /** Makes the queue's groups where they are missing, if it shall, and says which data this is (`ensure.lua`). */
-export function ensure(queue: MemoryQueue, now: number, names: DataNames, make: boolean): Ensured {
+export function ensure(
+  queue: MemoryQueue,
+  now: number,
+  names: DataNames,
+  { make, known }: { readonly make: boolean; readonly known: KnownData | undefined },
+): Ensured {
   const { control } = queue;
   let made = false;
   if (make) for (const stream of queue.read()) made = stream.makeGroup() || made;
-  if (control.epoch === undefined) {
-    control.epoch = names.epoch();
-    control.era = 0;
-  } else if (made) beginEra(queue, now, names);
-  return { made, epoch: control.epoch };
+  let outdated = made && control.epoch !== undefined;
+  control.epoch ??= names.epoch();
+  control.era ??= 0;
+  // Of other data, whose tasks may be given again, deliveries may be known under eras that this one has not reached.
+  if (known && known.epoch !== control.epoch && known.era >= control.era) outdated = true;
+  if (outdated) beginEra(queue, now, names);
+  return { made, epoch: control.epoch, era: control.era };
 }
 
 /** Delivery counts may begin anew: whatever is delivered from now on has a greater era. */

@@ -1,5 +1,6 @@
 import type { ConsumerInfo, Lane, QueueCounts, TaskPlace } from '@taskq/core';
 import { deadLetterOf } from './dead-letters.js';
+import { BEFORE_ALL } from './entry-id.js';
 import { type Fields, LANE_LIST, laneOfPlace, type MemoryQueue, readyIn } from './memory-queue.js';
 import { RELEASED } from './memory-stream.js';
 
@@ -12,7 +13,7 @@ export function countQueue(queue: MemoryQueue, now: number): QueueCounts {
     const stream = queue.lanes[lane];
     ready[lane] = readyIn(stream);
     active += stream.pending - stream.released;
-    for (const entry of [stream.firstFresh(), stream.firstReleased(1)[0]])
+    for (const entry of [stream.firstFresh(), stream.heldAfter(RELEASED, BEFORE_ALL, 1)[0]])
       if (entry !== undefined) oldest = Math.min(oldest, enqueuedAt(entry.body));
   }
   return {

@@ -1,11 +1,20 @@
-import type { Delivery, Lane, Lease, ReclaimAnswer, ReclaimRequest } from '@taskq/core';
+import type {
+  Delivery,
+  EntryRef,
+  Lane,
+  Lease,
+  ReclaimAnswer,
+  ReclaimCursor,
+  ReclaimRequest,
+} from '@taskq/core';
 import { BEFORE_ALL, type EntryKey, parseEntryId } from './entry-id.js';
 import { deliveryOf } from './fetch.js';
 import { type Fields, LANE_LIST, type MemoryQueue } from './memory-queue.js';
-import type { StreamEntry } from './memory-stream.js';
+import { RELEASED, type StreamEntry } from './memory-stream.js';
 
-/** Entries that one call of `reclaim` looks at. */
+/** Silent entries that one call of `reclaim` looks at, and entries of holders that it walks over to find them. */
 const PAGE = 100;
+const WALK = 10_000;
 
 /** Renews leases; answers those that are not this consumer's any more (`extend.lua`). */
 export function extendLeases(
@@ -25,36 +34,39 @@ export function extendLeases(
 
 /** Leases one page of entries whose lease has expired, or that were handed back (`reclaim.lua`). */
 export function reclaim(queue: MemoryQueue, now: number, request: ReclaimRequest): ReclaimAnswer {
-  const { cursor, releasedOnly } = request;
+  const { cursor, releasedOnly, strays, notAfter = Number.POSITIVE_INFINITY } = request;
   if (request.wakeEntryId !== undefined) queue.wake.remove(request.wakeEntryId);
-  const begins = (cursor?.after ?? '') === '' && (cursor?.lane ?? 'high') === 'high';
-  if (!releasedOnly && begins && !mayBegin(queue, now, request.everyMs))
-    return { deliveries: [], cursor: undefined, left: 0 };
+  const late = now > notAfter;
+  const sweeps = !releasedOnly && strays === undefined;
+  if ((late && !releasedOnly) || (sweeps && !cursor && !mayBegin(queue, now, request.everyMs)))
+    return { deliveries: [], cursor: undefined, left: 0, own: [], late };
 
-  const sweep = new Sweep(queue, now, request);
-  const end = sweep.run();
-  if (sweep.left + sweep.suspected > 0) {
+  const look = new Look(queue, now, request);
+  const end = strays ? look.atStrays(strays) : releasedOnly ? look.atReleased() : look.atAll(cursor);
+  if (look.left + look.suspected > 0 && strays === undefined) {
     queue.control.nextSweepAt = undefined;
-    if (sweep.taken.length > 0) queue.nudge('released', now);
+    if (look.taken.length > 0) queue.nudge('released', now);
   }
-  return { deliveries: sweep.taken, cursor: end, left: sweep.left };
+  return { deliveries: look.taken, cursor: end, left: look.left, own: look.own, late };
 }
 
 function mayBegin({ control }: MemoryQueue, now: number, everyMs: number): boolean {
-  if ((control.nextSweepAt ?? 0) > now) return false;
+  const { nextSweepAt = 0 } = control;
+  // One that is further away was written by a clock that was ahead.
+  if (nextSweepAt > now && nextSweepAt <= now + everyMs) return false;
   control.nextSweepAt = Math.trunc(now + everyMs);
   return true;
 }
 
-/** One page of a sweep over the pending lists of the lanes. */
-class Sweep {
+/** What one call looks at, and takes. */
+class Look {
   readonly taken: Delivery[] = [];
+  readonly own: EntryRef[] = [];
   /** Entries that could be taken and were not: for want of room, or since they are suspects. */
   left = 0;
   suspected = 0;
   private wanted: number;
   private suspects: number;
-  private readonly held: ReadonlySet<string>;
 
   constructor(
     private readonly queue: MemoryQueue,
@@ -63,53 +75,94 @@ class Sweep {
   ) {
     this.wanted = request.limit;
     this.suspects = request.suspects ? 1 : 0;
-    this.held = new Set(request.held.map(({ lane, entryId }) => heldAs(lane, entryId)));
   }
 
-  /** Answers where to go on, when it is not at its end. */
-  run(): ReclaimAnswer['cursor'] {
-    const { releasedOnly, cursor } = this.request;
-    let after: EntryKey = cursor?.after ? parseEntryId(cursor.after) : BEFORE_ALL;
+  /** A page of a sweep, holder by holder; answers where to go on, when it is not at its end. */
+  atAll(from: ReclaimCursor | undefined): ReclaimCursor | undefined {
     let budget = PAGE;
-    for (const lane of LANE_LIST.slice(cursor ? LANE_LIST.indexOf(cursor.lane) : 0)) {
-      const stream = this.queue.lanes[lane];
-      const page = releasedOnly ? stream.firstReleased(budget) : stream.pendingAfter(after, budget);
-      for (const entry of page) this.consider(lane, entry);
-      if (page.length === budget) {
-        if (!releasedOnly) return { lane, after: page.at(-1)!.id };
-        this.left += 1; // there may be more
-        return undefined;
+    let walked = 0;
+    let kept: ReclaimCursor | undefined;
+    for (const { lane, name, held, after } of this.holdersFrom(from)) {
+      let cursor = { lane, consumer: name, after };
+      if (budget === 0 || (walked > 0 && walked + held > WALK)) return kept ?? cursor;
+      walked += held;
+      for (const entry of this.silent(lane, name, after, budget)) {
+        budget -= 1;
+        if (name === this.request.consumer) this.own.push({ lane, entryId: entry.id });
+        else if (this.take(lane, entry)) kept ??= cursor;
+        cursor = { lane, consumer: name, after: entry.id };
       }
-      budget -= page.length;
-      after = BEFORE_ALL;
+      if (budget === 0) return kept ?? cursor;
     }
-    return undefined;
+    return kept;
   }
 
-  private consider(lane: Lane, entry: StreamEntry<Fields>): void {
-    const { consumer, leaseMs } = this.request;
+  atReleased(): undefined {
+    let budget = PAGE;
+    for (const lane of LANE_LIST) {
+      const entries = this.silent(lane, RELEASED, '', budget);
+      for (const entry of entries) this.take(lane, entry);
+      budget -= entries.length;
+      if (budget > 0) continue;
+      this.left += 1; // there may be more
+      return;
+    }
+  }
+
+  atStrays(strays: readonly EntryRef[]): undefined {
+    for (const { lane, entryId } of strays) {
+      const entry = this.queue.lanes[lane].heldBy(this.request.consumer, entryId);
+      if (entry && this.isSilent(entry)) this.take(lane, entry);
+    }
+  }
+
+  /** Who holds something, lane by lane, and the entry after which to look. */
+  private *holdersFrom(from: ReclaimCursor | undefined) {
+    const first = from ? LANE_LIST.indexOf(from.lane) : 0;
+    for (const lane of LANE_LIST.slice(first)) {
+      for (const { name, held } of this.queue.lanes[lane].holders()) {
+        if (from?.lane === lane && name < from.consumer) continue;
+        const after = from?.lane === lane && name === from.consumer ? from.after : '';
+        yield { lane, name, held, after };
+      }
+    }
+  }
+
+  /** Up to `limit` entries that a holder has been silent about for a lease. */
+  private silent(lane: Lane, holder: string, after: string, limit: number): StreamEntry<Fields>[] {
+    const found: StreamEntry<Fields>[] = [];
+    let from: EntryKey = after === '' ? BEFORE_ALL : parseEntryId(after);
+    while (found.length < limit) {
+      const page = this.queue.lanes[lane].heldAfter(holder, from, PAGE);
+      found.push(...page.filter((entry) => this.isSilent(entry)));
+      if (page.length < PAGE) break;
+      from = page.at(-1)!;
+    }
+    return found.slice(0, limit);
+  }
+
+  private isSilent(entry: StreamEntry<Fields>): boolean {
+    return Math.max(0, this.now - entry.deliveredAt) >= this.request.leaseMs;
+  }
+
+  /** Takes an entry; answers whether it is left for want of room. */
+  private take(lane: Lane, entry: StreamEntry<Fields>): boolean {
     const from = entry.holder!.name;
-    const idleMs = Math.max(0, this.now - entry.deliveredAt);
-    if (idleMs < leaseMs || (from === consumer && this.held.has(heldAs(lane, entry.id)))) return;
     const suspect = entry.deliveries % 1000 >= 2;
     if (suspect && this.suspects === 0) {
       this.suspected += 1;
-      return;
+      return false;
     }
     if (this.wanted === 0) {
       this.left += 1;
-      return;
+      return true;
     }
     this.wanted -= 1;
     if (suspect) this.suspects -= 1;
     const { now } = this;
-    const stream = this.queue.lanes[lane];
-    stream.claim(entry, consumer, { now, deliveredAt: now, deliveries: entry.deliveries + 1 });
+    const deliveries = entry.deliveries + 1;
+    this.queue.lanes[lane].claim(entry, this.request.consumer, { now, deliveredAt: now, deliveries });
     this.taken.push(deliveryOf(this.queue, lane, entry, from));
+    return false;
   }
-}
-
-/** Entries of two lanes may have the same id. */
-function heldAs(lane: Lane, entryId: string): string {
-  return `${lane} ${entryId}`;
 }

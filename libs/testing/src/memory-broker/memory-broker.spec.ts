@@ -34,7 +34,7 @@ function fetch(consumer: string, over: Partial<FetchRequest> = {}, by = broker) 
 }
 
 function reclaim(consumer: string) {
-  const how = { limit: 10, suspects: true, releasedOnly: false, everyMs: 0, held: [] };
+  const how = { limit: 10, suspects: true, releasedOnly: false, everyMs: 0 };
   return peer.reclaim({ queue: QUEUE, consumer, leaseMs: LEASE_MS, ...how });
 }
 
@@ -251,6 +251,7 @@ describe('lost data', () => {
     await enqueue({ lane: 'low' });
     await enqueue();
     const { deliveries } = await fetch('a');
+    await clock.advance(500);
     store.restore(before);
     expect(losses).toEqual([]);
 
@@ -261,7 +262,8 @@ describe('lost data', () => {
       after: '0-0',
       upTo: deliveries.find(({ lane }) => lane === of)!.entryId,
     });
-    expect(losses).toEqual([{ queue: QUEUE, how: 'rolled-back', ranges: [range('normal'), range('low')] }]);
+    const ranges = [range('normal'), range('low')];
+    expect(losses).toEqual([{ queue: QUEUE, how: 'rolled-back', ranges, seenAgoMs: 500 }]);
 
     broker.disconnect();
     broker.reconnect();

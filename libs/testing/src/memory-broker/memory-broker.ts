@@ -28,6 +28,7 @@ import {
 } from '@taskq/core';
 import { DataWatch } from './data-watch.js';
 import { deleteDeadLetters, listDeadLetters, replay } from './dead-letters.js';
+import type { KnownData } from './ensure.js';
 import { enqueueGroup, resolveGroup } from './enqueue.js';
 import { countQueue, findTask, listConsumers, removeConsumer } from './inspection.js';
 import { extendLeases, reclaim } from './leases.js';
@@ -64,8 +65,10 @@ export class MemoryBroker implements Broker {
   private readonly clock: Clock;
   private readonly link: MemoryLink;
   private readonly watch: DataWatch;
-  /** Queues whose data is known since the last reconnect. Nothing is leased before. */
-  private readonly known = new Set<string>();
+  /** Queues whose data was asked for since the last reconnect. Nothing is leased before. */
+  private readonly asked = new Set<string>();
+  /** Which data each queue was when it was last asked: over reconnects, too. */
+  private readonly known = new Map<string, KnownData>();
   /** The store's clock minus this process' steady clock, as last heard of. */
   private clockOffset = 0;
 
@@ -127,7 +130,9 @@ export class MemoryBroker implements Broker {
   async settle(request: SettleRequest): Promise<SettleAnswer> {
     this.link.demand();
     if (request.want.total > 0) this.demandKnown(request.queue);
-    const answer = this.change(request.queue, (data, now, names) => settle(data, now, request, names));
+    const answer = this.change(request.queue, (data, now, names) =>
+      settle(data, now, request, names, this.known.get(request.queue)),
+    );
     if (answer.recreated) this.learn(request.queue, false); // it may be other data
     this.watch.saw(answer.deliveries);
     return answer;
@@ -215,7 +220,7 @@ export class MemoryBroker implements Broker {
    * @param elsewhere whether they lead to another server now, as after a failover: then the first is infinite
    */
   reconnect(elsewhere = false): void {
-    this.known.clear();
+    this.asked.clear();
     if (this.link.regain(elsewhere)) this.watch.look();
   }
 
@@ -236,12 +241,13 @@ export class MemoryBroker implements Broker {
   }
 
   private demandKnown(queue: string): void {
-    if (!this.known.has(queue)) this.learn(queue, false);
+    if (!this.asked.has(queue)) this.learn(queue, false);
   }
 
   private learn(queue: string, make: boolean): boolean {
-    const { made, epoch } = this.store.ensure(queue, make);
-    this.known.add(queue);
+    const { made, epoch, era } = this.store.ensure(queue, { make, known: this.known.get(queue) });
+    this.asked.add(queue);
+    this.known.set(queue, { epoch, era });
     this.watch.named(queue, epoch);
     return made;
   }

@@ -50,7 +50,7 @@ async function fill(): Promise<void> {
   await broker.promote({ queue: QUEUE, consumer: 'w', takeOver: false, dutyMs: 1_000 });
   await broker.reclaim({
     ...{ queue: QUEUE, consumer: 'w', leaseMs: 90_000, limit: 0, suspects: true, releasedOnly: false },
-    ...{ everyMs: 500, held: [] },
+    ...{ everyMs: 500 },
   });
 }
 

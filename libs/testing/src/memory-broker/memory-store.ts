@@ -116,8 +116,8 @@ export class MemoryStore {
   }
 
   /** @internal Says which data a queue is; with `make`, makes its groups where they are missing. */
-  ensure(queue: string, make: boolean): Ensured {
-    return this.change(queue, (data, now, names) => ensure(data, now, names, make));
+  ensure(queue: string, how: Parameters<typeof ensure>[3]): Ensured {
+    return this.change(queue, (data, now, names) => ensure(data, now, names, how));
   }
 
   /** @internal Applies a verb to a queue in one step, then serves whoever waits for what it brought. */

@@ -73,10 +73,10 @@ describe('MemoryStream', () => {
     for (const i of [2, 0, 3])
       stream.claim(entries[i]!, RELEASED, { now: 10, deliveredAt: 0, deliveries: 0 });
 
-    expect(idsOf(stream.firstReleased(2))).toEqual(['5-0', '5-2']);
+    expect(idsOf(stream.heldAfter(RELEASED, { ms: 0, seq: 0 }, 2))).toEqual(['5-0', '5-2']);
     expect(stream.released).toBe(3);
     stream.claim(entries[0]!, 'b', { now: 10, deliveredAt: 10, deliveries: 1 });
-    expect(idsOf(stream.firstReleased(5))).toEqual(['5-2', '5-3']);
+    expect(idsOf(stream.heldAfter(RELEASED, { ms: 0, seq: 0 }, 5))).toEqual(['5-2', '5-3']);
     stream.remove('5-3');
     expect([stream.released, stream.pending, stream.length]).toEqual([1, 3, 3]);
   });
@@ -86,8 +86,21 @@ describe('MemoryStream', () => {
     stream.read('a', 4, 10);
     stream.remove('5-1');
 
-    expect(idsOf(stream.pendingAfter({ ms: 0, seq: 0 }, 2))).toEqual(['5-0', '5-2']);
-    expect(idsOf(stream.pendingAfter({ ms: 5, seq: 1 }, 9))).toEqual(['5-2', '5-3']);
+    expect(idsOf(stream.heldAfter('a', { ms: 0, seq: 0 }, 2))).toEqual(['5-0', '5-2']);
+    expect(idsOf(stream.heldAfter('a', { ms: 5, seq: 1 }, 9))).toEqual(['5-2', '5-3']);
+    expect(stream.heldAfter('b', { ms: 0, seq: 0 }, 9)).toEqual([]);
+  });
+
+  it('says who holds how much, by name, and nobody who holds nothing', () => {
+    const stream = filled(5);
+    for (const name of ['b', 'c', 'a']) stream.read(name, 1, 10);
+    stream.read('b', 1, 10);
+    stream.remove('5-1');
+
+    expect(stream.holders()).toEqual([
+      { name: 'a', held: 1 },
+      { name: 'b', held: 2 },
+    ]);
   });
 
   it('delivers anew when its group is made again, and knows nothing of before', () => {

@@ -26,9 +26,9 @@ export interface StreamEntry<Body> extends EntryKey {
 interface Group<Body> {
   lastDelivered: EntryKey;
   readonly consumers: Map<string, Consumer>;
-  /** Entries that are held, and of these the ones that {@link RELEASED} holds. */
-  readonly pending: SortedList<EntryKey, StreamEntry<Body>>;
-  readonly released: SortedList<EntryKey, StreamEntry<Body>>;
+  /** How many entries are held, and by whom which. */
+  pending: number;
+  readonly holdings: Map<string, SortedList<EntryKey, StreamEntry<Body>>>;
 }
 
 /** A stream with one consumer group, as Redis has them: entries in order, each delivered once until it is claimed. */
@@ -60,12 +60,12 @@ export class MemoryStream<Body> {
 
   /** Entries that are held, by whomever. */
   get pending(): number {
-    return this.group?.pending.size ?? 0;
+    return this.group?.pending ?? 0;
   }
 
   /** Entries that {@link RELEASED} holds. */
   get released(): number {
-    return this.group?.released.size ?? 0;
+    return this.group?.holdings.get(RELEASED)?.size ?? 0;
   }
 
   /** Adds an entry (`XADD *`). Ids only grow, also when the clock was set back. */
@@ -116,8 +116,8 @@ export class MemoryStream<Body> {
     this.group = {
       lastDelivered: BEFORE_ALL,
       consumers: new Map(),
-      pending: new SortedList(compareKeys),
-      released: new SortedList(compareKeys),
+      pending: 0,
+      holdings: new Map(),
     };
     return true;
   }
@@ -125,7 +125,8 @@ export class MemoryStream<Body> {
   /** Destroys the group and with it all it knew of deliveries. The entries stay. */
   dropGroup(): void {
     if (this.group === undefined) return;
-    for (const entry of this.group.pending.toArray()) entry.holder = undefined;
+    for (const holding of this.group.holdings.values())
+      for (const entry of holding.toArray()) entry.holder = undefined;
     this.group = undefined;
   }
 
@@ -141,6 +142,11 @@ export class MemoryStream<Body> {
     }
     group.lastDelivered = entries.at(-1)!;
     return entries;
+  }
+
+  /** Whether any consumer holds the entry. */
+  isHeld(id: string): boolean {
+    return this.byId.get(id)?.holder !== undefined;
   }
 
   /** The entry, if this consumer holds it. */
@@ -165,14 +171,15 @@ export class MemoryStream<Body> {
     entry.deliveries = how.deliveries;
   }
 
-  /** Up to `limit` entries that are held, after one (`XPENDING`). */
-  pendingAfter(key: EntryKey, limit: number): StreamEntry<Body>[] {
-    return this.group?.pending.after(key, limit) ?? [];
+  /** Names of those who hold something, in order, and how much (`XPENDING`). */
+  holders(): readonly { readonly name: string; readonly held: number }[] {
+    const holders = [...(this.group?.holdings ?? [])].map(([name, { size }]) => ({ name, held: size }));
+    return holders.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** The first `limit` entries that {@link RELEASED} holds. */
-  firstReleased(limit: number): StreamEntry<Body>[] {
-    return this.group?.released.slice(0, limit) ?? [];
+  /** Up to `limit` entries that a consumer holds, after one (`XPENDING`). */
+  heldAfter(name: string, key: EntryKey, limit: number): StreamEntry<Body>[] {
+    return this.group?.holdings.get(name)?.after(key, limit) ?? [];
   }
 
   /** Whether a consumer holds anything. */
@@ -187,12 +194,8 @@ export class MemoryStream<Body> {
 
   /** Takes a consumer out of the group. What it held is never delivered again. */
   removeConsumer(name: string): void {
-    const consumer = this.group?.consumers.get(name);
-    if (consumer === undefined) return;
-    if (consumer.held > 0) {
-      for (const entry of this.group!.pending.toArray()) if (entry.holder === consumer) this.letGo(entry);
-    }
-    this.group!.consumers.delete(name);
+    for (const entry of this.group?.holdings.get(name)?.toArray() ?? []) this.letGo(entry);
+    this.group?.consumers.delete(name);
   }
 
   /** All entries, in order. */
@@ -225,16 +228,23 @@ export class MemoryStream<Body> {
     entry.holder = consumer;
     entry.deliveredAt = at;
     consumer.held += 1;
-    group.pending.add(entry);
-    if (consumer.name === RELEASED) group.released.add(entry);
+    group.pending += 1;
+    let holding = group.holdings.get(consumer.name);
+    if (holding === undefined) {
+      holding = new SortedList(compareKeys);
+      group.holdings.set(consumer.name, holding);
+    }
+    holding.add(entry);
   }
 
   private letGo(entry: StreamEntry<Body>): void {
     const { holder } = entry;
     if (holder === undefined) return;
     holder.held -= 1;
-    this.group!.pending.delete(entry);
-    if (holder.name === RELEASED) this.group!.released.delete(entry);
+    const group = this.group!;
+    group.pending -= 1;
+    group.holdings.get(holder.name)!.delete(entry);
+    if (holder.held === 0) group.holdings.delete(holder.name);
     entry.holder = undefined;
   }
 }

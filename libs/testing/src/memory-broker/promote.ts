@@ -21,7 +21,9 @@ export function promote(queue: MemoryQueue, now: number, request: PromoteRequest
 function takeDuty({ control }: MemoryQueue, now: number, request: PromoteRequest): boolean {
   const { consumer, dutyMs, takeOver } = request;
   const { promoter, promoterUntil = 0 } = control;
-  const free = promoter === undefined || promoter === consumer || promoterUntil <= now;
+  // A duty that ends later than one that begins now was written by a clock that was ahead.
+  const taken = promoterUntil > now && promoterUntil <= now + dutyMs;
+  const free = promoter === undefined || promoter === consumer || !taken;
   if (!free && !takeOver) return false;
   control.promoter = consumer;
   control.promoterUntil = Math.trunc(now + dutyMs);

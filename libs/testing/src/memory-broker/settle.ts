@@ -1,5 +1,5 @@
 import type { Delivery, SettleAnswer, Settlement, SettleRequest, WakeReason } from '@taskq/core';
-import { type DataNames, ensure } from './ensure.js';
+import { type DataNames, ensure, type KnownData } from './ensure.js';
 import { deliveryOf } from './fetch.js';
 import { LANE_LIST, type MemoryQueue } from './memory-queue.js';
 import { RELEASED } from './memory-stream.js';
@@ -10,20 +10,27 @@ export function settle(
   now: number,
   request: SettleRequest,
   names: DataNames,
+  known: KnownData | undefined,
 ): SettleAnswer {
-  const stale = applyOutcomes(queue, now, request);
+  const applied = applyOutcomes(queue, now, request);
   let recreated = false;
   const makeGroups = (): void => {
-    recreated = ensure(queue, now, names, true).made;
+    recreated = ensure(queue, now, names, { make: true, known }).made;
   };
   const deliveries = leaseMore(queue, now, request, makeGroups);
-  return { stale, deliveries, recreated };
+  return { ...applied, deliveries, recreated };
 }
 
 /** Tasks that just end come first, then those that free a key, then the others; each kind in the order given. */
-function applyOutcomes(queue: MemoryQueue, now: number, request: SettleRequest): number[] {
+function applyOutcomes(
+  queue: MemoryQueue,
+  now: number,
+  request: SettleRequest,
+): Pick<SettleAnswer, 'stale' | 'stillLeased' | 'buried'> {
   const { outcomes } = request;
   const stale: number[] = [];
+  const stillLeased: number[] = [];
+  const buried: number[] = [];
   const settlement = new Settling(queue, now, request);
   for (const turn of [0, 1, 2]) {
     let later = 0;
@@ -31,12 +38,19 @@ function applyOutcomes(queue: MemoryQueue, now: number, request: SettleRequest):
       const outcome = outcomes[position]!;
       const itsTurn = turnOf(outcome);
       if (itsTurn > turn) later += 1;
-      else if (itsTurn === turn && !settlement.apply(outcome)) stale.push(position);
+      if (itsTurn !== turn) continue;
+      const fate = settlement.apply(outcome);
+      if (fate === 'buried') buried.push(position);
+      if (fate !== 'refused') continue;
+      stale.push(position);
+      const { lane, entryId } = outcome.lease;
+      const isHeld = queue.lanes[lane].isHeld(entryId) && !settlement.settled.has(`${lane} ${entryId}`);
+      if (isHeld && outcome.kind !== 'release') stillLeased.push(position);
     }
     if (later === 0) break;
   }
   for (const why of settlement.woken) queue.nudge(why, now);
-  return stale;
+  return { stale, stillLeased, buried };
 }
 
 function turnOf(outcome: Settlement): number {
@@ -48,6 +62,8 @@ function turnOf(outcome: Settlement): number {
 class Settling {
   /** A task was kept that is due sooner than any other, or one was handed back. */
   readonly woken = new Set<WakeReason>();
+  /** Lanes and entries: named again in the same call they are gone. */
+  readonly settled = new Set<string>();
 
   constructor(
     private readonly queue: MemoryQueue,
@@ -55,20 +71,22 @@ class Settling {
     private readonly request: SettleRequest,
   ) {}
 
-  /** Answers whether the outcome is valid: the consumer holds the task by this very delivery. */
-  apply(outcome: Settlement): boolean {
+  /** Refuses the outcome unless the consumer holds the task by this very delivery. */
+  apply(outcome: Settlement): 'applied' | 'refused' | 'buried' {
     const { queue } = this;
     const { lane, entryId, delivery } = outcome.lease;
     const stream = queue.lanes[lane];
     const entry = stream.heldBy(this.request.consumer, entryId);
-    if (entry?.deliveries !== delivery) return false;
+    if (entry?.deliveries !== delivery) return 'refused';
+    let fate: 'applied' | 'buried' = 'applied';
+    this.settled.add(`${lane} ${entryId}`);
     switch (outcome.kind) {
       case 'remove':
         queue.index.delete(outcome.id);
         queue.freeKey(outcome.uniqueKey, outcome.id, this.now);
         break;
       case 'schedule':
-        this.schedule(outcome);
+        fate = this.schedule(outcome);
         break;
       case 'dead-letter':
         this.bury(outcome);
@@ -80,25 +98,38 @@ class Settling {
           deliveredAt: this.now - Math.trunc(this.request.leaseMs * 2),
           deliveries: afterRelease(delivery, outcome.started),
         });
-        return true;
+        return 'applied';
     }
     stream.remove(entryId);
-    return true;
+    return fate;
   }
 
-  private schedule({ id, lease, delayMs, task, unique }: Settlement & { kind: 'schedule' }): void {
+  private schedule(outcome: Settlement & { kind: 'schedule' }): 'applied' | 'buried' {
     const { queue, now } = this;
+    const { id, lease, delayMs, task, unique } = outcome;
+    if (queue.scheduled.get(id) !== undefined) return this.buryDuplicate(outcome);
     const dueAt = now + delayMs;
     if (queue.writeScheduled({ ...task, id, lane: lease.lane, dueAt })) this.woken.add('due');
-    if (unique === undefined) return;
+    if (unique === undefined) return 'applied';
     const holder = queue.dedupe.get(unique.key, now);
-    if (holder !== undefined && (holder.id !== id || holder.fingerprint !== undefined)) return;
+    if (holder !== undefined && (holder.id !== id || holder.fingerprint !== undefined)) return 'applied';
     queue.dedupe.set(
       unique.key,
       { id, fingerprint: undefined },
       now + Math.trunc(unique.ttlMs + delayMs),
       now,
     );
+    return 'applied';
+  }
+
+  /** Two entries with one id are two tasks, and only one of them can wait under it. The index goes on naming that one. */
+  private buryDuplicate({ id, lease, task }: Settlement & { kind: 'schedule' }): 'buried' {
+    const { queue, now } = this;
+    const reason = 'duplicate-id';
+    const detail = 'another task with this id was waiting when this one was to wait';
+    const body = { ...task, id, reason, detail, replayMeta: task.meta, lane: lease.lane, diedAt: now };
+    queue.dead.add({ ...body, raw: undefined }, now);
+    return 'buried';
   }
 
   private bury(outcome: Settlement & { kind: 'dead-letter' }): void {

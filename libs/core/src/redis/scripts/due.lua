@@ -11,7 +11,9 @@ if ARGV[5] ~= '' then
   redis.call('XDEL', KEYS[3], ARGV[5])
 end
 local duty = redis.call('HMGET', KEYS[2], 'promoter', 'promoterUntil')
-local free = not duty[1] or duty[1] == ARGV[1] or tonumber(duty[2]) <= now
+-- A duty that ends later than one that begins now was written by a clock that was ahead.
+local ends = tonumber(duty[2] or 0)
+local free = not duty[1] or duty[1] == ARGV[1] or ends <= now or ends > now + ARGV[2]
 if not free and ARGV[3] ~= '1' then return { now, 0, -1, {} } end
 -- Refused when memory is short: then everybody looks.
 redis.pcall('HSET', KEYS[2], 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))

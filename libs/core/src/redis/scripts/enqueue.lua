@@ -7,7 +7,7 @@
 --       5 number of tasks, then per task:
 --         lane (h n l; H N L when the seven below follow), bucket, field, id and type in one text  payload  meta
 --         due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
---         unique key ('' or position)  ttl ms  own id (1: refuse when the index or this group knows it)
+--         unique key ('' or position)  ttl ms  own id (1: refuse when the index or this group knows it, or it waits)
 -- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full; in front of them
 --         !<sequence> when groups after that one, which were answered, are gone.
 --         'late' when a later group of the channel was applied already.
@@ -74,6 +74,8 @@ local function earlier(i, id, bucket, field)
   end
   if ARGV[i + 9] == '1' then
     if written[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
+    -- The index forgets an id when one of two entries with it ends: what waits must not be overwritten.
+    if redis.call('ZSCORE', KEYS[4], id) then return 'd' .. id end
   end
 end
 

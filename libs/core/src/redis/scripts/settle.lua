@@ -14,11 +14,15 @@
 -- Returns  now  positions refused (entries done count from 0, in the order given; others by their position from
 --          -1 downwards)  1 when a group is missing  era  entries of the three lanes. An entry as we write them is one
 --          text: entry, id, type, attempt, enqueuedAt, meta and payload with newlines between; others are as they are
+--          and, where there are any: positions refused of entries that are still pending, releases left out
+--          positions of tasks that were to wait and became dead letters, since their id is waiting already
 -- Guarantee: nothing is changed for an entry that another consumer owns or that was delivered again. Entries done
 --   go first, so a full Redis can be drained; of every other task the new is written before the old is removed.
+--   A waiting task is never overwritten.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local consumer, stale, owned, missing = ARGV[1], {}, { {}, {}, {} }, 0
+local leased, buried = {}, {}
 local LANE = { 'h', 'n', 'l' }
 
 local function delivery_of(lane, entry)
@@ -39,14 +43,19 @@ local function survey(lane, low, high, count)
   for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
 end
 
--- An entry is settled once: named again in the same group it is gone.
-local function holds(position, lane, entry, delivery)
+-- An entry is settled once: named again in the same group it is gone. One that is refused and still pending was not
+-- settled by an earlier try either; a release that was applied leaves it pending, so that says nothing of releases.
+local function holds(position, lane, entry, delivery, op)
   local known = delivery_of(lane, entry)
   if known ~= tonumber(delivery) then
     stale[#stale + 1] = position
+    if op ~= 'release' and known ~= 'settled' then
+      local one = redis.pcall('XPENDING', KEYS[lane], 'workers', entry, entry, 1)
+      if not one.err and one[1] then leased[#leased + 1] = position end
+    end
     return false
   end
-  owned[lane][entry] = false
+  owned[lane][entry] = 'settled'
   return true
 end
 
@@ -94,8 +103,20 @@ function apply.remove(a, lane, entry, bucket, field)
   free(ARGV[a], ARGV[a + 1])
 end
 
-function apply.schedule(a, lane, entry, bucket, field)
+-- Two entries with one id are two tasks, and only one of them can wait under it. The index goes on naming that one.
+local function bury(position, a, lane, entry)
+  local attempt, enqueued, type, meta, payload = ARGV[a + 2]:match('^(%d+)\n(%d*)\n([^\n]*)\n([^\n]*)\n(.*)$')
+  redis.call('XADD', KEYS[4], '*', 'diedAt', string.format('%d', now), 'id', ARGV[a], 'type', type,
+    'payload', payload, 'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta, 'reason', 'duplicate-id',
+    'detail', 'another task with this id was waiting when this one was to wait', 'lane', LANE[lane],
+    'replayMeta', meta)
+  buried[#buried + 1] = position
+  remove(lane, { entry })
+end
+
+function apply.schedule(a, lane, entry, bucket, field, _, _, position)
   local id, at = ARGV[a], now + tonumber(ARGV[a + 1])
+  if redis.call('ZSCORE', KEYS[5], id) then return bury(position, a, lane, entry) end
   local head = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
   if not head or at < tonumber(head) then woken.due = true end
   redis.call('HSET', KEYS[6], id, LANE[lane] .. '\n' .. ARGV[a + 2])
@@ -128,8 +149,9 @@ local others = tonumber(ARGV[i])
 i = i + 1
 for _ = 1, others do
   local op, lane, entry, count = ARGV[i], tonumber(ARGV[i + 2]), ARGV[i + 3], tonumber(ARGV[i + 7])
-  if holds(-1 - tonumber(ARGV[i + 1]), lane, entry, ARGV[i + 4]) then
-    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count, tonumber(ARGV[i + 4]))
+  local at = -1 - tonumber(ARGV[i + 1])
+  if holds(at, lane, entry, ARGV[i + 4], op) then
+    apply[op](i + 8, lane, entry, KEYS[tonumber(ARGV[i + 5])], ARGV[i + 6], count, tonumber(ARGV[i + 4]), at)
   end
   i = i + 8 + count
 end
@@ -168,4 +190,6 @@ end
 for lane = 1, 3 do
   if wanted > 0 and more[lane] then take(lane, wanted) end
 end
-return { now, stale, missing, tonumber(redis.call('HGET', KEYS[8], 'era') or 0), taken[1], taken[2], taken[3] }
+local era = tonumber(redis.call('HGET', KEYS[8], 'era') or 0)
+if #leased + #buried == 0 then return { now, stale, missing, era, taken[1], taken[2], taken[3] } end
+return { now, stale, missing, era, taken[1], taken[2], taken[3], leased, buried }
