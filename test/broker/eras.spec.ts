@@ -54,6 +54,17 @@ describe('the era', () => {
     },
   );
 
+  it('is no longer 0 where tasks are older than the name of the data: a server may have given them out', async () => {
+    const { broker, connect, keys, redis } = world();
+    await enqueue(broker, [newTask()]);
+    // What a replica had that became the primary before it heard of the name.
+    await redis.del(keys.control, keys.wake);
+    await redis.xgroup('DESTROY', keys.normal, 'workers');
+    await (await connect()).ensureQueue(QUEUE);
+
+    expect(await storedEra()).toBeGreaterThan(0);
+  });
+
   it('is none that was lost with the data: it goes by the time', async () => {
     const { connect, redis, keys, now } = world();
     const secondsSince2026 = Math.floor((await now()) / 1000) - YEAR_2026;
@@ -87,6 +98,21 @@ describe('the era of other data', () => {
     // And stays, though others know less.
     for (const each of [broker, peer]) await each.ensureQueue(QUEUE);
     expect(await storedEra()).toBe(after);
+  });
+
+  it('is greater than 0 to a producer that misses what was answered, though it never asked for an era', async () => {
+    const { connect } = world();
+    const producer = await connect();
+    const group = { queue: QUEUE, channel: 'c', maxReady: 0, durability: 'accepted' as const };
+    await producer.enqueue({ ...group, sequence: 1, after: 0, tasks: [newTask()] });
+    await flush();
+    await (await connect()).ensureQueue(QUEUE);
+    expect(await producer.enqueue({ ...group, sequence: 2, after: 1, tasks: [] })).toMatchObject({
+      lostAfter: 0,
+    });
+
+    await producer.ensureQueue(QUEUE);
+    expect(await storedEra()).toBeGreaterThan(0);
   });
 
   it('is what its tasks are leased under, also by a process that makes it', async () => {

@@ -261,7 +261,9 @@ describe('the duty of promoting', () => {
 
     await broker.removeConsumer(QUEUE, 'w1');
 
-    expect(await broker.promote(promoteRequest({ consumer: 'w2' }))).toMatchObject({ onDuty: true });
+    expect(await broker.promote(promoteRequest({ consumer: 'w2', dutyMs: 600_000 }))).toMatchObject({
+      onDuty: true,
+    });
   });
 
   it('stays with its holder when another is removed', async () => {

@@ -312,7 +312,7 @@ describe('entries handed back', () => {
     const answer = await broker.reclaim(reclaimRequest({ releasedOnly: true }));
 
     expect(answer.deliveries.map((d) => [d.entryId, d.from, d.delivery])).toEqual([
-      [first!.entryId, 'released', 1],
+      [first!.entryId, 'released', 1001],
       [second!.entryId, 'released', 1001],
     ]);
     expect(answer.cursor).toBeUndefined();

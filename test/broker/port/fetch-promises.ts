@@ -236,7 +236,7 @@ export function fetchPromises(port: () => Port): void {
       const answer = await broker.reclaim(
         reclaimRequest({ consumer: 'w1', releasedOnly: true, wakeEntryId: woken[0]!.entryId }),
       );
-      expect(answer.deliveries).toMatchObject([{ entryId: delivery.entryId, delivery: 1 }]);
+      expect(answer.deliveries).toMatchObject([{ entryId: delivery.entryId, delivery: 1001 }]);
     });
 
     it('is the only one that is told', async () => {

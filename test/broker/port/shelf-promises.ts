@@ -39,7 +39,7 @@ export function shelfPromises(port: () => Port): void {
       await settle(broker, [release(first!)]);
       expect(await find(id)).toEqual({ state: 'ready', lane: 'low', entryId, fields });
       const [second] = (await broker.reclaim(reclaimRequest({ releasedOnly: true }))).deliveries;
-      expect(await find(id)).toMatchObject({ ...active, consumer: 'w2', delivery: 1 });
+      expect(await find(id)).toMatchObject({ ...active, consumer: 'w2', delivery: 1001 });
 
       await settle(broker, [retry(second!, { delayMs: 0 })], { consumer: 'w2' });
       expect(await find(id)).toMatchObject({

@@ -28,7 +28,7 @@ export type Settlement =
   | {
       readonly kind: 'release';
       readonly lease: Lease;
-      /** Whether its handler was started: then the delivery count never returns to a number it has seen. */
+      /** Whether its handler was started: then deaths are counted anew. No delivery count is given out twice. */
       readonly started: boolean;
     };
 

@@ -33,6 +33,11 @@ export class Eras {
     return this.reconnects;
   }
 
+  /** Something is missing that had been answered: other data, also to one who never asked which it was. */
+  missed(queue: string): void {
+    if (!this.known.has(queue)) this.known.set(queue, { epoch: UNNAMED, era: 0 });
+  }
+
   /** What is known is out of date. */
   forget(queue: string): void {
     this.eras.delete(queue);
@@ -76,6 +81,9 @@ export class Eras {
     return { made, era };
   }
 }
+
+/** Stands for the name of data that nobody asked for: no data set has it. */
+const UNNAMED = '-';
 
 /** Names a data set: what was made anew, by whomever, has another name. */
 function newEpoch(): string {

@@ -139,6 +139,7 @@ export class RedisBroker implements Broker {
     const reply = enqueueReply(
       String(await this.calls.run('commands', queue, scripts.enqueue, call.keys, call.args)),
     );
+    if (reply.lostAfter !== undefined) this.eras.missed(queue);
     if (durability !== 'accepted')
       await this.durability.reached(queue, durability, keys.producer(channel), sequence);
     return reply;

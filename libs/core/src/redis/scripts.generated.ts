@@ -211,12 +211,13 @@ return answer`,
   },
   ensure: {
     name: 'ensure',
-    sha1: '1a34ea6136bd4dee9de22551624243d3838432a4',
+    sha1: '69c196100dd0daddd65e873387264986d7eb637d',
     lua: `local KIND = { 'stream', 'stream', 'stream', 'stream', 'stream', 'zset', 'hash', 'hash' }
 local YEAR_2026 = 1767225600
-local wrong = {}
+local wrong, inhabited = {}, false
 for key = 1, 8 do
   local kind = redis.call('TYPE', KEYS[key]).ok
+  if key ~= 4 and key ~= 8 and kind ~= 'none' then inhabited = true end
   if kind ~= 'none' and kind ~= KIND[key] then
     wrong[#wrong + 1] = KEYS[key]
     wrong[#wrong + 1] = kind
@@ -243,7 +244,7 @@ end
 local run = redis.call('INFO', 'server'):match('run_id:(%w+)')
 local control = redis.call('HMGET', KEYS[8], 'epoch', 'run', 'era')
 local name, era = control[1], tonumber(control[3] or 0)
-local outdated = name and (made > 0 or control[2] ~= run)
+local outdated = (name or inhabited) and (made > 0 or control[2] ~= run)
 if not name then
   name = ARGV[1]
   redis.call('HSET', KEYS[8], 'epoch', name, 'run', run, 'era', 0)
@@ -483,7 +484,7 @@ return '-' .. known`,
   },
   settle: {
     name: 'settle',
-    sha1: '7415f98a6629665bdbda68d3ff99e729b06a141e',
+    sha1: 'd252225b03bcb15f4996bbbfacf213f18ba4245b',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local consumer, stale, owned, missing = ARGV[1], {}, { {}, {}, {} }, 0
@@ -586,7 +587,7 @@ function apply.dead(a, lane, entry, bucket, field, count)
   free(ARGV[a], ARGV[a + 1])
 end
 function apply.release(a, lane, entry, _, _, _, delivery)
-  local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery - 1
+  local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery + 999
   redis.call('XCLAIM', KEYS[lane], 'workers', 'released', 0, entry, 'IDLE', string.format('%d', ARGV[2] * 2),
     'RETRYCOUNT', string.format('%d', count), 'JUSTID')
   woken.released = true

@@ -1,3 +1,4 @@
+import { BEFORE_ALL } from './entry-id.js';
 import type { MemoryQueue } from './memory-queue.js';
 
 const YEAR_2026_MS = Date.UTC(2026, 0, 1);
@@ -41,14 +42,20 @@ export function ensure(
 ): Ensured {
   const { control } = queue;
   let made = false;
+  const inhabited = isInhabited(queue);
   if (make) for (const stream of queue.read()) made = stream.makeGroup() || made;
-  let outdated = made && control.epoch !== undefined;
+  // Tasks that are there before the data has a name may have been given out already: by a server that had named it.
+  let outdated = made && (control.epoch !== undefined || inhabited);
   control.epoch ??= names.epoch();
   control.era ??= 0;
   // Of other data, whose tasks may be given again, deliveries may be known under eras that this one has not reached.
   if (known && known.epoch !== control.epoch && known.era >= control.era) outdated = true;
   if (outdated) beginEra(queue, now, names);
   return { made, epoch: control.epoch, era: control.era };
+}
+
+function isInhabited({ lanes, scheduled, dead }: MemoryQueue): boolean {
+  return scheduled.size + dead.length > 0 || Object.values(lanes).some((lane) => lane.last !== BEFORE_ALL);
 }
 
 /** Delivery counts may begin anew: whatever is delivered from now on has a greater era. */

@@ -327,6 +327,27 @@ describe('an era', () => {
     expect(eras).toEqual([...new Set(eras)].toSorted((a, b) => a - b));
     expect(eras[0]).toBe(0);
   });
+
+  it('is not the first to a producer that misses what was answered, though it never asked for an era', async () => {
+    const producer = new MemoryBroker({ store });
+    const group = { queue: QUEUE, channel: 'p', maxReady: 0, durability: 'accepted', tasks: [] } as const;
+    await producer.enqueue({ ...group, sequence: 1, after: 0 });
+    store.flush();
+    await new MemoryBroker({ store }).ensureQueue(QUEUE);
+    await producer.enqueue({ ...group, sequence: 2, after: 1 });
+    await producer.ensureQueue(QUEUE);
+
+    expect(await eraOf()).toBeGreaterThan(0);
+  });
+
+  it('is not the first where tasks are older than the name of the data', async () => {
+    const nameless = new MemoryStore({ clock, random: () => 0.5 });
+    const other = new MemoryBroker({ store: nameless });
+    await enqueue({}, other);
+    await other.ensureQueue(QUEUE);
+
+    expect((await fetch('a', {}, other)).deliveries[0]!.era).toBeGreaterThan(0);
+  });
 });
 
 describe('durability', () => {

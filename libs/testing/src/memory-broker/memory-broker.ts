@@ -97,7 +97,11 @@ export class MemoryBroker implements Broker {
   async enqueue(group: EnqueueGroup): Promise<EnqueueReply> {
     this.link.demand();
     this.demandReplicas(group.durability);
-    return this.store.change(group.queue, (data, now) => enqueueGroup(data, now, group));
+    const { queue } = group;
+    const reply = this.store.change(queue, (data, now) => enqueueGroup(data, now, group));
+    // Other data than before, also to one who never asked which it was.
+    if (reply.lostAfter !== undefined && !this.known.has(queue)) this.known.set(queue, { epoch: '', era: 0 });
+    return reply;
   }
 
   async resolveGroup(group: GroupRef): Promise<readonly EnqueueAnswer[] | undefined> {

@@ -143,11 +143,11 @@ class Settling {
 }
 
 /**
- * The delivery count of a task that was handed back: in thousands how often that was after its handler had started,
- * below that how often it was delivered since.
+ * The delivery count of a task that was handed back: in thousands how often that was, below that how often it was
+ * delivered without an outcome since its handler was last handed back. It never returns to a number that was given out.
  */
 function afterRelease(delivery: number, started: boolean): number {
-  return started ? (Math.floor(delivery / 1000) + 1) * 1000 : delivery - 1;
+  return started ? (Math.floor(delivery / 1000) + 1) * 1000 : delivery + 999;
 }
 
 /** First each lane by its share; what a lane lacks is taken from the others, most urgent first. */

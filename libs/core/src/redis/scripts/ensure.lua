@@ -8,13 +8,15 @@
 -- Guarantee: a group starts at 0, so tasks that were added before it are delivered. Nothing that exists is changed,
 --   and nothing at all when a key holds something else. Needs no memory where everything is there.
 --   The era grows whenever delivery counts may begin anew: another run of the server (it may have forgotten some), or
---   a group that was made again. It is a time (seconds since 2026), so it grows even if the last one was forgotten.
+--   a group that was made again, or tasks that are older than the name of the data. It is a time (seconds since 2026),
+--   so it grows even if the last one was forgotten.
 --   It is also greater than the one that the caller knew of other data: tasks of that may be given again.
 local KIND = { 'stream', 'stream', 'stream', 'stream', 'stream', 'zset', 'hash', 'hash' }
 local YEAR_2026 = 1767225600
-local wrong = {}
+local wrong, inhabited = {}, false
 for key = 1, 8 do
   local kind = redis.call('TYPE', KEYS[key]).ok
+  if key ~= 4 and key ~= 8 and kind ~= 'none' then inhabited = true end
   if kind ~= 'none' and kind ~= KIND[key] then
     wrong[#wrong + 1] = KEYS[key]
     wrong[#wrong + 1] = kind
@@ -44,7 +46,7 @@ end
 local run = redis.call('INFO', 'server'):match('run_id:(%w+)')
 local control = redis.call('HMGET', KEYS[8], 'epoch', 'run', 'era')
 local name, era = control[1], tonumber(control[3] or 0)
-local outdated = name and (made > 0 or control[2] ~= run)
+local outdated = (name or inhabited) and (made > 0 or control[2] ~= run)
 if not name then
   name = ARGV[1]
   redis.call('HSET', KEYS[8], 'epoch', name, 'run', run, 'era', 0)

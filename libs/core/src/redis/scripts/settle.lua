@@ -136,10 +136,11 @@ function apply.dead(a, lane, entry, bucket, field, count)
   free(ARGV[a], ARGV[a + 1])
 end
 
--- The delivery count says two things: in thousands how often the task was handed back after its handler had started,
--- below that how often it was delivered since. It never returns to a number that a handler has seen.
+-- The delivery count says two things: in thousands how often the task was handed back, below that how often it was
+-- delivered without an outcome since its handler was last handed back. It never returns to a number that was given out:
+-- a call that comes late would be taken for one of the new owner's, who may be the same.
 function apply.release(a, lane, entry, _, _, _, delivery)
-  local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery - 1
+  local count = ARGV[a] == '1' and (math.floor(delivery / 1000) + 1) * 1000 or delivery + 999
   redis.call('XCLAIM', KEYS[lane], 'workers', 'released', 0, entry, 'IDLE', string.format('%d', ARGV[2] * 2),
     'RETRYCOUNT', string.format('%d', count), 'JUSTID')
   woken.released = true
