@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { lab, QUEUE } from './harness.js';
+import { lab, lasting, QUEUE } from './harness.js';
 
 const here = lab();
 
@@ -33,7 +33,7 @@ describe('a connection that is made and not answered, as a frozen server makes i
     const { port, taken } = await deafAtFirst(1);
     const begun = performance.now();
     const engine = await here.open({
-      redis: { url: `redis://127.0.0.1:${port}`, connectTimeout: '15s' },
+      redis: { url: `redis://127.0.0.1:${port}`, connectTimeout: '15s', commandTimeout: '60s' },
     });
     const took = performance.now() - begun;
 
@@ -53,12 +53,15 @@ describe('a process that is held up for longer than a read may take', () => {
     const request = { consumer: 'w', queues: [QUEUE], count: 1, blockMs: 200 };
     await engine.broker.fetch(request);
     const fetching = engine.broker.fetch(request);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await lasting(20);
+    // After this turn of the event loop timers come first, and what was received only then.
+    await new Promise((resolve) => setImmediate(resolve));
     const until = performance.now() + 3500;
     while (performance.now() < until);
 
     expect((await fetching).deliveries).toEqual([]);
     await engine.inspector.ping();
+    await lasting(500);
     expect(reconnects).toEqual([]);
   });
 });

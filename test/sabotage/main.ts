@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { without } from './removal.js';
+import { recordFindings } from './report.js';
+import { misfits } from './removal.js';
 import { removals } from './removals/removals.js';
 import { type Finding, sabotage } from './sabotage.js';
 
@@ -12,7 +13,8 @@ const HELP = `Takes defences away, one at a time, each in a copy of the project,
 
   --parallel N   at once (default: the number of cores)
   --json FILE    writes what became of each
-  --check        only looks whether every text to take away is still there
+  --record       takes them over into docs/reliability-results.md; not together with --only
+  --check        only looks whether every text to take away is still there, and every test
   --list         says which there are
   --help
 
@@ -25,6 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
       only: { type: 'string' },
       parallel: { type: 'string', default: String(cpus().length) },
       json: { type: 'string' },
+      record: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -36,21 +39,29 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const chosen = values.only === undefined ? removals : values.only.split(',').map(named);
   if (values.list) {
-    for (const { name, defence } of chosen) console.log(`${name.padEnd(40)} ${defence}`);
+    for (const { name, defence } of chosen) console.log(`${name}: ${defence}`);
     return 0;
   }
-  for (const removal of chosen) without(removal, readFileSync(removal.file, 'utf8'));
+  const problems = misfits(chosen, process.cwd());
+  if (problems.length > 0) {
+    console.error(problems.join('\n'));
+    return 1;
+  }
   if (values.check) {
     console.log(`${chosen.length} removals fit the code`);
     return 0;
   }
   if (!/^[1-9]\d?$/.test(values.parallel)) throw new UsageError('--parallel must be a number from 1 to 99');
+  if (values.record && values.only !== undefined)
+    throw new UsageError('--record takes all of them: leave --only out');
+  const from = performance.now();
   const findings = await sabotage(chosen, {
     root: process.cwd(),
     parallel: Number(values.parallel),
     tell: (finding) => console.log(lineOf(finding)),
   });
   if (values.json) writeFileSync(values.json, `${JSON.stringify({ findings }, null, 2)}\n`);
+  if (values.record) await recordFindings(findings, performance.now() - from);
   const caught = findings.filter(({ verdict }) => verdict === 'caught').length;
   console.log(`\n${caught} of ${findings.length} caught`);
   return caught === findings.length ? 0 : 1;
@@ -58,7 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 function lineOf({ verdict, name, said, tookMs }: Finding): string {
   const seconds = `${(tookMs / 1000).toFixed(0)} s`.padStart(5);
-  return `${verdict.padEnd(8)} ${seconds}  ${name.padEnd(40)} ${said}`;
+  return `${verdict.padEnd(8)} ${seconds}  ${name}: ${said}`;
 }
 
 function named(name: string) {

@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 /** One defence, how to take it away, and the tests that must notice. */
 export interface Removal {
   /** Names it on the command line: words with hyphens. */
@@ -23,4 +26,23 @@ export function without(removal: Removal, text: string): string {
   if (times !== 1)
     throw new Error(`${name}: the text to take away stands ${times} times in ${file}, not once`);
   return text.replace(take, () => by);
+}
+
+/** What keeps removals from being carried out, a sentence each; none when all fit the project in `root`. */
+export function misfits(removals: readonly Removal[], root: string): readonly string[] {
+  const names = new Set<string>();
+  return removals.flatMap((removal) => {
+    const { name, file, witnesses } = removal;
+    const missing = [file, ...witnesses].filter((path) => !existsSync(join(root, path)));
+    const found = missing.map((path) => `${name}: there is no ${path}`);
+    if (names.has(name)) found.push(`${name}: there are two of that name`);
+    names.add(name);
+    if (missing.includes(file)) return found;
+    try {
+      without(removal, readFileSync(join(root, file), 'utf8'));
+    } catch (error) {
+      found.push((error as Error).message);
+    }
+    return found;
+  });
 }

@@ -58,21 +58,29 @@ async function judge(
     said,
     tookMs: Math.round(tookMs),
   });
+  const testimony = await hearWithout(copy, removal);
+  if (testimony.verdict !== 'red')
+    return finding(testimony.verdict === 'green' ? 'missed' : 'unusable', testimony);
   // Red without the defence says something only where it is green with it.
-  const witnesses = JSON.stringify([removal.witnesses, removal.only]);
-  const before = sound.get(witnesses) ?? hear(copy, removal);
-  sound.set(witnesses, before);
+  const { noticed = removal } = testimony;
+  const key = JSON.stringify([noticed.witnesses, noticed.only]);
+  const before = sound.get(key) ?? hear(copy, noticed);
+  sound.set(key, before);
   const healthy = await before;
-  if (healthy.verdict !== 'green')
-    return finding('unusable', { ...healthy, said: `red with the defence: ${healthy.said}` });
-  copy.write(file, without(removal, copy.read(file)));
+  if (healthy.verdict === 'green') return finding('caught', testimony);
+  return finding('unusable', { ...healthy, said: `not green with the defence: ${healthy.said}` });
+}
+
+/** What the witnesses say while the defence is away. */
+async function hearWithout(copy: WorkingCopy, removal: Removal): Promise<Testimony> {
+  const { file } = removal;
+  const whole = copy.read(file);
+  copy.write(file, without(removal, whole));
   try {
     await generateScripts(copy, file);
-    const testimony = await hear(copy, removal);
-    const verdict = ({ red: 'caught', green: 'missed', broken: 'unusable' } as const)[testimony.verdict];
-    return finding(verdict, testimony);
+    return await hear(copy, removal);
   } finally {
-    copy.restore(file);
+    copy.write(file, whole);
     await generateScripts(copy, file);
   }
 }

@@ -26,10 +26,7 @@ export interface Ended {
 export class WorkingCopy {
   private readonly running = new Set<ReturnType<typeof spawn>>();
 
-  private constructor(
-    readonly folder: string,
-    private readonly root: string,
-  ) {}
+  private constructor(readonly folder: string) {}
 
   /** Copies everything that belongs to the project in `root`, as it is now. */
   static make(root: string): WorkingCopy {
@@ -44,7 +41,7 @@ export class WorkingCopy {
     }
     linkPackages(root, folder);
     linkServerCache(root, folder);
-    return new WorkingCopy(folder, root);
+    return new WorkingCopy(folder);
   }
 
   read(file: string): string {
@@ -53,11 +50,6 @@ export class WorkingCopy {
 
   write(file: string, text: string): void {
     writeFileSync(join(this.folder, file), text);
-  }
-
-  /** Puts a file back as it is in the project. */
-  restore(file: string): void {
-    cpSync(join(this.root, file), join(this.folder, file));
   }
 
   /** Runs a Node program in the copy; after `timeoutMs` it is killed, and its code is null. */

@@ -82,8 +82,7 @@ describe('the janitor', () => {
 describe('a reader', () => {
   it('that does not get on says for how long', async () => {
     const { clock } = stage();
-    // Sweeps, which take a slot for a moment, are rare here.
-    const { broker, work } = stage().process({ worker: { lease: '10m' } });
+    const { broker, work } = stage().process();
     const worker = await work({ job: () => undefined });
     await clock.advance(MINUTE);
     expect(worker.status().lastProgressMs).toBeLessThanOrEqual(2 * SECOND);

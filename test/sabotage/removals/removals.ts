@@ -1,5 +1,27 @@
 import type { Removal } from '../removal.js';
-import { scriptRemovals } from './scripts.js';
+import { enqueueScriptRemovals } from './enqueue-scripts.js';
+import { leaseScriptRemovals } from './lease-scripts.js';
+import { nestRemovals } from './nest.js';
+import { policyRemovals } from './policy.js';
+import { producerRemovals } from './producer.js';
+import { redisDataRemovals } from './redis-data.js';
+import { redisLinkRemovals } from './redis-links.js';
+import { settleScriptRemovals } from './settle-script.js';
+import { shelfScriptRemovals } from './shelf-scripts.js';
+import { workerServiceRemovals } from './worker-services.js';
+import { workerTaskRemovals } from './worker-tasks.js';
 
 /** Every defence that is taken away to see whether anybody notices. */
-export const removals: readonly Removal[] = [...scriptRemovals];
+export const removals: readonly Removal[] = [
+  ...enqueueScriptRemovals,
+  ...settleScriptRemovals,
+  ...leaseScriptRemovals,
+  ...shelfScriptRemovals,
+  ...workerTaskRemovals,
+  ...workerServiceRemovals,
+  ...producerRemovals,
+  ...redisLinkRemovals,
+  ...redisDataRemovals,
+  ...policyRemovals,
+  ...nestRemovals,
+];

@@ -1,0 +1,262 @@
+import type { Removal } from '../removal.js';
+
+const WORKER = 'libs/core/src/worker';
+const RUNNER = `${WORKER}/queue-runner.ts`;
+const EXECUTOR = `${WORKER}/executor.ts`;
+const EXECUTION = `${WORKER}/execution.ts`;
+const SETTLER = `${WORKER}/settler.ts`;
+
+const SLOTS = ['test/worker/slots.spec.ts'];
+const LEASES = ['test/worker/leases.spec.ts'];
+const OUTCOMES = ['test/worker/outcomes.spec.ts'];
+const UNSETTLED = ['test/worker/unsettled.spec.ts'];
+const TIMEOUT = ['test/integration/timeout.spec.ts'];
+const DEAD = ['test/integration/dead-letter.spec.ts'];
+const SHUTDOWN = ['test/integration/shutdown.spec.ts'];
+
+/** Defences of one task in a worker: its slot, its time, its fence, and its outcome until that is true. */
+export const workerTaskRemovals: readonly Removal[] = [
+  {
+    name: 'no-more-handlers-than-slots',
+    defence: 'Without it a worker starts whatever it is given, and a process meant for ten runs a thousand.',
+    file: RUNNER,
+    take: ' || this.running.size >= this.slots',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'nothing-starts-after-quiet',
+    defence: 'Without it a worker that drains starts what a read under way still brings.',
+    file: RUNNER,
+    take: 'if (this.quietened || this.running',
+    by: 'if (this.running',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'what-finds-no-slot-is-handed-back',
+    defence: 'Without it such a task waits, held by a worker that does not know it, for a whole lease.',
+    file: RUNNER,
+    take: "this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });",
+    witnesses: SLOTS,
+  },
+  {
+    name: 'a-handler-hears-that-its-lease-is-lost',
+    defence: 'Without it a handler works on though its task is another’s.',
+    file: RUNNER,
+    take: 'execution.abort(new LeaseLostError(`task ${execution.message.id} was taken over by another worker`));',
+    witnesses: LEASES,
+  },
+  {
+    name: 'what-was-lost-is-not-settled',
+    defence: 'Without it a task that was taken over counts as in hand, and is renewed and settled in vain.',
+    file: RUNNER,
+    take: '      execution.decided = true;\n      this.letGo(execution.row);',
+    by: '      this.letGo(execution.row);',
+    witnesses: LEASES,
+  },
+  {
+    name: 'a-stuck-handler-keeps-its-slot',
+    defence: 'Without it a slot is given away twice, and deaf handlers pile up until the process dies.',
+    file: RUNNER,
+    take: "    execution.decided = true;\n    if (outcome.kind === 'release')",
+    by: "    execution.decided = true;\n    this.running.delete(execution);\n    if (outcome.kind === 'release')",
+    witnesses: TIMEOUT,
+  },
+  {
+    name: 'a-handler-has-a-timeout',
+    defence: 'Without it a handler that never ends keeps its task for ever, since its heartbeat goes on.',
+    file: RUNNER,
+    take: '    this.deadlines.set(execution, execution.options.timeoutMs);\n',
+    witnesses: TIMEOUT,
+  },
+  {
+    name: 'a-deaf-handler-loses-its-attempt',
+    defence: 'Without it a task whose handler ignores its signal is never retried.',
+    file: RUNNER,
+    take: '      this.deadlines.set(execution, this.parts.options.worker.abortGraceMs);\n',
+    witnesses: TIMEOUT,
+  },
+  {
+    name: 'an-entry-that-is-no-task-is-buried',
+    defence: 'Without it such an entry is delivered, and fails, until the end of days.',
+    file: RUNNER,
+    take: '    this.settler.add(malformedSettlement(delivery, error, message));\n',
+    witnesses: DEAD,
+    only: 'entries that are no task',
+  },
+  {
+    name: 'one-suspect-runs-at-a-time',
+    defence: 'Without it a worker takes another task that may kill it while one such runs.',
+    file: RUNNER,
+    take: 'if (crashesOf(execution.delivery) > 2) return true;',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'slots-are-kept-for-tasks-of-the-dead',
+    defence: 'Without it a queue that is never empty keeps tasks of a dead worker waiting for ever.',
+    file: RUNNER,
+    take: 'this.promised = Math.min(count, this.slots);',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'a-slot-that-was-kept-is-told-of',
+    defence: 'Without it the slot stays empty until the next sweep.',
+    file: RUNNER,
+    take: '    if (this.promised > 0) this.parts.vacated(this);\n',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'the-guard-renews-no-longer-than-a-task-may-run',
+    defence: 'Without it a handler that blocks its process for good keeps its task for good.',
+    file: RUNNER,
+    take: 'startedAt + mayRunMs + board.offsetMs',
+    by: 'Number.POSITIVE_INFINITY',
+    witnesses: LEASES,
+  },
+  {
+    name: 'the-guard-lets-go-of-what-is-settled',
+    defence: 'Without it the board fills with leases that are over, and new ones depend on the event loop.',
+    file: RUNNER,
+    take: '    this.parts.board.letGo(row);\n',
+    witnesses: LEASES,
+  },
+  {
+    name: 'a-task-that-kills-its-process-is-buried',
+    defence: 'Without it one task takes down every worker, one after the other, for ever.',
+    file: EXECUTOR,
+    take: 'crashes > this.parts.options.worker.maxDeliveries',
+    by: 'false',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'a-stored-payload-is-bounded',
+    defence: 'Without it a payload that others wrote blocks the event loop or overflows the stack.',
+    file: EXECUTOR,
+    take: 'decodePayload(message.payload, { maxBytes, maxDepth })',
+    by: 'decodePayload(message.payload, { maxBytes: Infinity, maxDepth: Infinity })',
+    witnesses: DEAD,
+    only: 'no JSON, too large or too deep',
+  },
+  {
+    name: 'a-stored-payload-is-held-against-the-schema',
+    defence: 'Without it a handler is given what an older release, or somebody else, took for its payload.',
+    file: EXECUTOR,
+    take: 'handler.parse ? handler.parse(payload) : ({ ok: true, value: payload } as const)',
+    by: '({ ok: true, value: payload } as const)',
+    witnesses: DEAD,
+    only: 'payload against the schema',
+  },
+  {
+    name: 'a-failure-that-shutdown-caused-is-none',
+    defence: 'Without it every deployment spends an attempt of each task that runs.',
+    file: EXECUTOR,
+    take: "  if (abortedBy instanceof WorkerShutdownError) return { kind: 'interrupted' };\n",
+    witnesses: SHUTDOWN,
+    only: 'ends well after the abort',
+  },
+  {
+    name: 'a-fence-counts-earlier-starts',
+    defence: 'Without it the fence of a retry is smaller than the one before.',
+    file: EXECUTION,
+    take: '(message.meta.starts ?? 0) + delivery.delivery',
+    by: 'delivery.delivery',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'a-fence-begins-with-the-era',
+    defence: 'Without it a fence is given twice when Redis has forgotten starts.',
+    file: EXECUTION,
+    take: 'delivery.era * STARTS_PER_ERA + starts',
+    by: 'starts',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'handing-back-is-no-death',
+    defence: 'Without it a task that was handed back is buried as a crash loop at its next start.',
+    file: EXECUTION,
+    take: 'return delivery.delivery % 1000;',
+    by: 'return delivery.delivery;',
+    witnesses: ['libs/testing/src/memory-broker/engine.spec.ts'],
+  },
+  {
+    name: 'a-signal-that-is-looked-at-late-is-aborted',
+    defence: 'Without it a handler that asks for its signal after the timeout never hears of it.',
+    file: EXECUTION,
+    take: '      if (this.abortReason !== undefined) this.controller.abort(this.abortReason);\n',
+    witnesses: SLOTS,
+  },
+  {
+    name: 'an-outcome-is-sent-until-it-is-answered',
+    defence: 'Without it a task whose outcome was not answered runs again.',
+    file: SETTLER,
+    take: '    this.failed.push(...kept);\n',
+    witnesses: OUTCOMES,
+  },
+  {
+    name: 'an-outcome-that-was-applied-is-not-stale',
+    defence: 'Without it a task whose completion was written, and not answered, is told of as taken over.',
+    file: SETTLER,
+    take: ' && (!maybeApplied || stillLeased.includes(position))',
+    witnesses: OUTCOMES,
+  },
+  {
+    name: 'an-outcome-that-was-not-applied-is-not-completed',
+    defence: 'Without it a task that a peer works on is announced as completed.',
+    file: SETTLER,
+    take: ' || stillLeased.includes(position)',
+    witnesses: UNSETTLED,
+  },
+  {
+    name: 'a-lease-that-ended-by-being-settled-is-not-lost',
+    defence: 'Without it the heartbeat drops an outcome that was applied, and nobody hears that it is done.',
+    file: SETTLER,
+    take: ' || entry.maybeApplied) return true;',
+    by: ') return true;',
+    witnesses: LEASES,
+  },
+  {
+    name: 'an-outcome-on-its-way-keeps-its-lease',
+    defence: 'Without it a task that is done is taken over while its completion waits for Redis.',
+    file: SETTLER,
+    take: '[...[...this.underWay].flat(), ...this.waiting, ...this.failed]',
+    by: '([] as Waiting<Decision>[])',
+    witnesses: LEASES,
+  },
+  {
+    name: 'an-outcome-that-is-refused-holds-up-no-other',
+    defence: 'Without it one outcome that Redis never takes keeps its whole group from being settled.',
+    file: SETTLER,
+    take: '    this.groupSize = Math.max(1, Math.floor(this.groupSize / 2));\n',
+    witnesses: OUTCOMES,
+  },
+  {
+    name: 'an-outcome-is-given-up-in-the-end',
+    defence: 'Without it one that Redis never takes is sent again for ever, and its task never runs again.',
+    file: SETTLER,
+    take: 'if (now - entry.refusedAt < longestMs) return true;',
+    by: 'return true;',
+    witnesses: UNSETTLED,
+  },
+  {
+    name: 'an-outcome-in-hand-is-kept-while-redis-is-away',
+    defence: 'Without it whatever ended during a long outage runs again.',
+    file: SETTLER,
+    take: '      if (mayPass) return true;\n',
+    witnesses: UNSETTLED,
+  },
+  {
+    name: 'outcomes-that-cannot-be-settled-keep-their-slots',
+    defence: 'Without it a worker whose outcomes are refused goes on to heap up more of them.',
+    file: RUNNER,
+    take: ' - unsettled)',
+    by: ')',
+    witnesses: UNSETTLED,
+  },
+  {
+    name: 'outcomes-leave-in-groups-of-bounded-size',
+    defence: 'Without it one script call settles ten thousand tasks and holds up Redis.',
+    file: SETTLER,
+    take: 'Math.min(share, this.groupSize)',
+    by: 'share',
+    witnesses: OUTCOMES,
+  },
+];
