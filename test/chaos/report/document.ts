@@ -20,7 +20,7 @@ export function record(rows: readonly Row[], machine: Machine, order: readonly s
     ? (JSON.parse(readFileSync(RECORD, 'utf8')) as ReliabilityRecord)
     : { rows: [] };
   const byFault = new Map(known.rows.map((row) => [row.fault, row]));
-  for (const row of rows) byFault.set(row.fault, { ...row, machine });
+  for (const row of rows.filter(({ runs }) => runs > 0)) byFault.set(row.fault, { ...row, machine });
   const place = (fault: string): number => (order.includes(fault) ? order.indexOf(fault) : order.length);
   const all = { rows: [...byFault.values()].toSorted((a, b) => place(a.fault) - place(b.fault)) };
   writeFileSync(RECORD, `${JSON.stringify(all, null, 2)}\n`);
