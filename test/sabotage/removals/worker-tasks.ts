@@ -258,5 +258,6 @@ export const workerTaskRemovals: readonly Removal[] = [
     take: 'Math.min(share, this.groupSize)',
     by: 'share',
     witnesses: OUTCOMES,
+    only: '200 at most',
   },
 ];
