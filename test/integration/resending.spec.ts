@@ -33,7 +33,7 @@ describe('a command that the engine’s connection was given', () => {
     await expect.poll(() => client.ping().catch(() => ''), { timeout: 5000 }).toBe('PONG');
 
     expect(calls.map(({ status }) => status)).toEqual(Array.from({ length: 100 }, () => 'rejected'));
-    expect(took).toBeLessThan(50);
+    expect(took).toBeLessThan(500);
     expect(await here.admin.get(counter)).toBeNull();
   });
 });

@@ -36,6 +36,8 @@ export class Losses implements Law {
   private readonly accepted = new Map<number, Accepted>();
   /** Channel and sequence of the group in which each call was last accepted. */
   private readonly groups = new Map<number, { channel: string; sequence: number }>();
+  /** The call that was accepted last under each id: a task of an earlier one is that task, says whoever gave the id. */
+  private readonly callOf = new Map<string, number>();
   private readonly ended = new Set<number>();
   private readonly gone = new Set<string>();
   /** Accepted tasks that the store forgot, by number. */
@@ -87,9 +89,12 @@ export class Losses implements Law {
     if (call.error !== undefined) return;
     if (call.verb === 'enqueue') {
       const [group] = call.request;
-      for (const [i, { payload }] of group.tasks.entries()) {
+      for (const [i, { id, payload }] of group.tasks.entries()) {
         const status = call.answer.answers[i]?.status;
-        if (status === 'accepted') this.groups.set(numberOf(payload), group);
+        if (status === 'accepted') {
+          this.groups.set(numberOf(payload), group);
+          this.callOf.set(`${group.queue} ${id}`, numberOf(payload));
+        }
         // Its key, or its id, is that of another task by now, which stands for it.
         else if (isOfferedAgain(group.channel)) this.ended.add(numberOf(payload));
       }
@@ -132,6 +137,7 @@ export class Losses implements Law {
 
   private demandExcuse(task: Accepted): void {
     this.excused += 1;
+    if (this.callOf.get(`${task.queue} ${task.id}`) !== task.number) return;
     if (this.gone.has(task.by) || (this.failed.get(task.by) ?? 0) > 0) return;
     const covering = this.covering(task);
     if (covering.some(({ loss }) => loss.how === 'deleted' || loss.forgotten > 0)) return;

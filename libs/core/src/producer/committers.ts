@@ -115,6 +115,7 @@ export class Committers {
   }
 
   private lost(queue: string, durability: Durability, tasks: LostTasks): void {
+    this.unresolvedOf(queue).lost();
     const offering = this.reoffer
       .lost(queue, tasks, this.again(queue, durability))
       .finally(() => this.offering.delete(offering));

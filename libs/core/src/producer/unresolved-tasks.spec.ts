@@ -26,6 +26,16 @@ describe('UnresolvedTasks', () => {
     expect(await tasks.whetherAccepted('a')).toBe(false);
   });
 
+  it('knows nothing of what was accepted once the broker has lost something; doubts remain', async () => {
+    const tasks = new UnresolvedTasks();
+    tasks.add([task('accepted'), task('forgotten'), task('doubtful')]);
+    tasks.resolve([task('accepted')], [ACCEPTED]);
+    tasks.resolve([task('forgotten')], 'forgotten');
+    tasks.lost();
+
+    expect(['accepted', 'forgotten', 'doubtful'].map((id) => tasks.has(id))).toEqual([false, true, true]);
+  });
+
   it('tells everybody who waits when it is known, each task by itself', async () => {
     const tasks = new UnresolvedTasks();
     const group = ['a', 'b', 'c'].map((id) => task(id));

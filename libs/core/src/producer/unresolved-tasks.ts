@@ -59,6 +59,11 @@ export class UnresolvedTasks {
     });
   }
 
+  /** The broker has lost something: what was accepted may be gone, so whoever asks is to ask the broker. */
+  lost(): void {
+    for (const [id, accepted] of this.known) if (accepted !== undefined) this.known.delete(id);
+  }
+
   private remember(id: string, accepted: string | undefined): void {
     this.known.set(id, accepted);
     for (const oldest of this.known.keys()) {
