@@ -79,6 +79,25 @@ describe('replay', () => {
     expect(await engine.inspector.counts(QUEUE)).toMatchObject({ dead: 0 });
   });
 
+  it('puts large ones back in several calls, none longer than a moment', async () => {
+    const engine = await here.open();
+    const facts = watch(engine);
+    const worker = await here.work(
+      engine,
+      handler('a', () => Promise.reject(new Error('no')), { maxAttempts: 1 }),
+    );
+    const payload = 'x'.repeat(200 * 1024);
+    await Promise.all(range(12).map(() => engine.producer.enqueue('a', payload)));
+    await facts.until('task.dead', { count: 12 });
+    await worker.stop();
+    const letters = await engine.inspector.deadLetters(QUEUE);
+    const before = await scriptCalls();
+
+    expect(await engine.broker.replay(QUEUE, letters)).toBe(12);
+    // A mebibyte each, and what lies across its edge: six of 200 KiB.
+    expect((await scriptCalls()) - before).toBe(2);
+  });
+
   it('replays a task once, however many ask for it at once', async () => {
     const engine = await here.open();
     const facts = watch(engine);
@@ -278,3 +297,8 @@ describe('a type without a handler', () => {
     expect(dead).toMatchObject({ reason: 'no-handler' });
   });
 });
+
+/** How many scripts the server has run. */
+async function scriptCalls(): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await here.admin.info('commandstats'))?.[1] ?? 0);
+}

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { handler, lab, QUEUE, range, watch } from './harness.js';
 
@@ -95,4 +96,22 @@ it('never keeps a waiting task in a pending list', async () => {
 
   expect(await here.admin.xpending(here.key(':tasks'), 'workers')).toMatchObject([0, null, null, null]);
   expect(await here.admin.xlen(here.key(':tasks'))).toBe(0);
+});
+
+it('moves no more in one call than Redis does in a moment, and says that more is due', async () => {
+  const { broker, producer, inspector } = await here.open();
+  const payload = 'x'.repeat(200 * 1024);
+  await Promise.all(range(12).map(() => producer.enqueue('a', payload, { delay: 5 })));
+  await delay(20);
+  const request = { queue: QUEUE, consumer: 'mover', dutyMs: 1000, takeOver: true };
+  const calls = [];
+  for (let call = 0; call < 3; call += 1) calls.push(await broker.promote(request));
+
+  // A mebibyte and what lies across its edge: six of 200 KiB.
+  expect(calls).toEqual([
+    { onDuty: true, promoted: 6, nextInMs: 0 },
+    { onDuty: true, promoted: 6, nextInMs: undefined },
+    { onDuty: true, promoted: 0, nextInMs: undefined },
+  ]);
+  expect((await inspector.counts(QUEUE)).ready.normal).toBe(12);
 });

@@ -6,6 +6,7 @@ const PROMOTE = `${SCRIPTS}/promote.lua`;
 const ENSURE = `${SCRIPTS}/ensure.lua`;
 const REPLAY = `${SCRIPTS}/replay.lua`;
 const DELETE_DEAD = `${SCRIPTS}/delete-dead.lua`;
+const BROKER = 'libs/core/src/redis/redis-broker.ts';
 const COUNTS = `${SCRIPTS}/counts.lua`;
 
 const PROMOTED = ['test/broker/promote.spec.ts'];
@@ -44,6 +45,28 @@ export const shelfScriptRemovals: readonly Removal[] = [
     take: ", 'LIMIT', 0, ARGV[4])",
     by: ')',
     witnesses: PROMOTED,
+  },
+  {
+    name: 'what-is-due-is-moved-by-the-mebibyte',
+    defence: 'Without it a hundred large tasks that are due at once hold up Redis for tens of milliseconds.',
+    file: PROMOTE,
+    take: '      budget = budget - #task\n',
+    witnesses: ['test/integration/promoter.spec.ts'],
+  },
+  {
+    name: 'a-task-left-for-the-next-call-is-due-now',
+    defence: 'Without it the rest of a page of large tasks waits for the next look of the promoter.',
+    file: BROKER,
+    take: 'looked < ids.length ? 0 : nextInMs',
+    by: 'nextInMs',
+    witnesses: ['test/integration/promoter.spec.ts'],
+  },
+  {
+    name: 'letters-are-replayed-by-the-mebibyte',
+    defence: 'Without it a hundred large dead letters hold up Redis for tens of milliseconds.',
+    file: REPLAY,
+    take: '      budget = budget - #letter[2][n + 1]\n',
+    witnesses: ['test/integration/dead-letter.spec.ts'],
   },
   {
     name: 'nothing-is-promoted-before-it-is-due',

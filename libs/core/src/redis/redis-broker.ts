@@ -27,6 +27,7 @@ import type { GuardRequest, LeaseGuard } from '../broker/lease-guard.js';
 import type { DataLoss } from '../contract/data-loss.js';
 import { type Lane, LANES } from '../contract/lane.js';
 import type { ResolvedEngineOptions } from '../policy/engine-options.js';
+import { GROUP_BYTES } from '../policy/group-size.js';
 import { monotonicMs } from '../runtime/clock.js';
 import { Calls } from './calls.js';
 import { ClusterLinks } from './cluster-links.js';
@@ -226,16 +227,9 @@ export class RedisBroker implements Broker {
     );
     const [now, onDuty, nextInMs, ids] = reply as [number, number, number, string[]];
     this.heard(request.queue, now, sentAt);
-    let promoted = 0;
-    if (ids.length > 0) {
-      const list = new KeyList([...keys.laneList, keys.scheduled, keys.scheduledData, keys.dead]);
-      const args = ids.flatMap((id) => {
-        const { key, field } = keys.index(id);
-        return [id, list.position(key), field];
-      });
-      promoted = Number(await this.calls.run('maintenance', request.queue, scripts.promote, list.keys, args));
-    }
-    return { onDuty: onDuty === 1, promoted, nextInMs: nextInMs < 0 ? undefined : nextInMs };
+    const { promoted, looked } = await this.moveDue(request.queue, keys, ids);
+    const next = looked < ids.length ? 0 : nextInMs;
+    return { onDuty: onDuty === 1, promoted, nextInMs: next < 0 ? undefined : next };
   }
 
   async reclaim(request: ReclaimRequest): Promise<ReclaimAnswer> {
@@ -262,7 +256,9 @@ export class RedisBroker implements Broker {
 
   replay(queue: string, letters: readonly DeadLetterRef[]): Promise<number> {
     const keys = this.keys(queue);
-    return this.forDeadLetters(queue, scripts.replay, keys, [...keys.laneList, keys.dead], letters);
+    return this.forDeadLetters(queue, scripts.replay, keys, [...keys.laneList, keys.dead], letters, [
+      GROUP_BYTES,
+    ]);
   }
 
   deleteDeadLetters(queue: string, letters: readonly DeadLetterRef[]): Promise<number> {
@@ -316,23 +312,45 @@ export class RedisBroker implements Broker {
     return this.links.close();
   }
 
+  /** Moves tasks that are due, in their order, until they are too large together for one call. */
+  private async moveDue(
+    queue: string,
+    keys: QueueKeys,
+    ids: readonly string[],
+  ): Promise<{ readonly promoted: number; readonly looked: number }> {
+    if (ids.length === 0) return { promoted: 0, looked: 0 };
+    const list = new KeyList([...keys.laneList, keys.scheduled, keys.scheduledData, keys.dead]);
+    const args = ids.flatMap((id) => {
+      const { key, field } = keys.index(id);
+      return [id, list.position(key), field];
+    });
+    const call = [GROUP_BYTES, ...args];
+    const reply = await this.calls.run('maintenance', queue, scripts.promote, list.keys, call);
+    const [promoted, looked] = reply as [number, number];
+    return { promoted, looked };
+  }
+
   private async forDeadLetters(
     queue: string,
     script: Script,
     keys: QueueKeys,
     fixed: readonly string[],
     letters: readonly DeadLetterRef[],
+    limits: readonly number[] = [],
   ): Promise<number> {
-    let done = 0;
-    for (let i = 0; i < letters.length; i += PAGE) {
+    let total = 0;
+    for (let i = 0; i < letters.length;) {
       const list = new KeyList(fixed);
       const args = letters.slice(i, i + PAGE).flatMap(({ entryId, id }) => {
         const { key, field } = keys.index(id);
         return [entryId, list.position(key), field];
       });
-      done += Number(await this.calls.run('commands', queue, script, list.keys, args));
+      const reply = await this.calls.run('commands', queue, script, list.keys, [...limits, ...args]);
+      const [done, looked] = reply as [number, number];
+      total += done;
+      i += looked;
     }
-    return done;
+    return total;
   }
 
   private async settleOnce(request: SettleRequest) {

@@ -66,7 +66,7 @@ return { redis.call('HGET', KEYS[4], 'epoch') or '', last(KEYS[1]), last(KEYS[2]
   },
   deleteDead: {
     name: 'delete-dead',
-    sha1: 'fb924e2a79503b2f002b29ef8571b8c5899d0764',
+    sha1: 'e20621a4d9aa22677d7bd1b7be7fe4a5d80ccbe6',
     lua: `local deleted = 0
 for i = 1, #ARGV, 3 do
   if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
@@ -75,7 +75,7 @@ for i = 1, #ARGV, 3 do
     if redis.call('HGET', bucket, ARGV[i + 2]) == 'd' .. ARGV[i] then redis.call('HDEL', bucket, ARGV[i + 2]) end
   end
 end
-return deleted`,
+return { deleted, #ARGV / 3 }`,
   },
   due: {
     name: 'due',
@@ -291,17 +291,21 @@ return { time[1] * 1000 + math.floor(time[2] / 1000), lost }`,
   },
   promote: {
     name: 'promote',
-    sha1: 'be29c5854a762695bf0b9aa938eb26ec0a1e3a7e',
+    sha1: '4685091e4d7c0f6a3a2ba33076e264e8cd117aff',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local moved = 0
-for i = 1, #ARGV, 3 do
+local budget = tonumber(ARGV[1])
+local moved, looked = 0, 0
+for i = 2, #ARGV, 3 do
+  if budget <= 0 then break end
+  looked = looked + 1
   local id = ARGV[i]
   local at = redis.call('ZSCORE', KEYS[4], id)
   if at and tonumber(at) <= now then
     local task = redis.call('HGET', KEYS[5], id)
     if task then
+      budget = budget - #task
       local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\\n(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
       local entry
       if LANE[lane] then
@@ -318,7 +322,7 @@ for i = 1, #ARGV, 3 do
     redis.call('HDEL', KEYS[5], id)
   end
 end
-return moved`,
+return { moved, looked }`,
   },
   reclaim: {
     name: 'reclaim',
@@ -439,11 +443,12 @@ return 1`,
   },
   replay: {
     name: 'replay',
-    sha1: '443d85297a37414c40102112db2a538488619d56',
+    sha1: '14e4b923dd3e400c069ae2f506377250c2239a4f',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
-local moved = 0
+local budget = tonumber(ARGV[1])
+local moved, looked = 0, 0
 local function fields_of(f)
   if f.raw and f.raw ~= '' then
     local ok, raw = pcall(cjson.decode, f.raw)
@@ -452,11 +457,16 @@ local function fields_of(f)
   if not (f.id and f.type and f.payload) then return nil end
   return { 'id', f.id, 'type', f.type, 'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta or '' }
 end
-for i = 1, #ARGV, 3 do
+for i = 2, #ARGV, 3 do
+  if budget <= 0 then break end
+  looked = looked + 1
   local letter = redis.call('XRANGE', KEYS[4], ARGV[i], ARGV[i])[1]
   if letter then
     local f = {}
-    for n = 1, #letter[2], 2 do f[letter[2][n]] = letter[2][n + 1] end
+    for n = 1, #letter[2], 2 do
+      f[letter[2][n]] = letter[2][n + 1]
+      budget = budget - #letter[2][n + 1]
+    end
     local fields = fields_of(f)
     if fields then
       local lane = LANE[f.lane] and f.lane or 'n'
@@ -467,7 +477,7 @@ for i = 1, #ARGV, 3 do
     end
   end
 end
-return moved`,
+return { moved, looked }`,
   },
   resolve: {
     name: 'resolve',

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 dead letters  2.. index buckets, named by position in ARGV
 -- ARGV  per dead letter: entry  bucket  field
--- Returns  how many were deleted
+-- Returns  how many were deleted  how many were looked at: all
 -- Guarantee: a task that was replayed meanwhile keeps its place in the index.
 local deleted = 0
 for i = 1, #ARGV, 3 do
@@ -12,4 +12,4 @@ for i = 1, #ARGV, 3 do
     if redis.call('HGET', bucket, ARGV[i + 2]) == 'd' .. ARGV[i] then redis.call('HDEL', bucket, ARGV[i + 2]) end
   end
 end
-return deleted
+return { deleted, #ARGV / 3 }

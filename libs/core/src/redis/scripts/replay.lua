@@ -1,14 +1,15 @@
 -- Puts dead letters back on their lanes, attempts reset.
 --
 -- KEYS  1 high  2 normal  3 low  4 dead letters  5.. index buckets, named by position in ARGV
--- ARGV  per dead letter: entry  bucket  field
--- Returns  how many were put back
+-- ARGV  1 bytes after which it stops  then per dead letter: entry  bucket  field
+-- Returns  how many were put back  how many were looked at
 -- Guarantee: the task is written before its dead letter is removed. A dead letter that is gone, or that
 --   is none of ours, is left alone.
 local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
-local moved = 0
+local budget = tonumber(ARGV[1])
+local moved, looked = 0, 0
 
 -- Fields of the entry to write: as they were for what was no task, else the task's. None for a letter of others.
 local function fields_of(f)
@@ -20,11 +21,16 @@ local function fields_of(f)
   return { 'id', f.id, 'type', f.type, 'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta or '' }
 end
 
-for i = 1, #ARGV, 3 do
+for i = 2, #ARGV, 3 do
+  if budget <= 0 then break end
+  looked = looked + 1
   local letter = redis.call('XRANGE', KEYS[4], ARGV[i], ARGV[i])[1]
   if letter then
     local f = {}
-    for n = 1, #letter[2], 2 do f[letter[2][n]] = letter[2][n + 1] end
+    for n = 1, #letter[2], 2 do
+      f[letter[2][n]] = letter[2][n + 1]
+      budget = budget - #letter[2][n + 1]
+    end
     local fields = fields_of(f)
     if fields then
       local lane = LANE[f.lane] and f.lane or 'n'
@@ -35,4 +41,4 @@ for i = 1, #ARGV, 3 do
     end
   end
 end
-return moved
+return { moved, looked }
