@@ -1,11 +1,5 @@
 import { type EngineOptions, RedisUnusableError, type TaskQueue } from '@taskq/core';
-import {
-  freePort,
-  type RedisCluster,
-  type RedisClusterNode,
-  startRedisCluster,
-  waitFor,
-} from '@taskq/testing';
+import { type RedisCluster, type RedisClusterNode, startRedisCluster, waitFor } from '@taskq/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { handler, lab, lasting, range, rejection, watch } from './harness.js';
@@ -331,81 +325,4 @@ describe('a master that dies', () => {
     // The harness stops the worker, closes the engine, and fails when a socket or timer outlives that.
     expect(error.code).toMatch(/^TASKQ_/);
   }, 40_000);
-});
-
-describe('boot', () => {
-  it('is refused by a server that is no Cluster, with what to set instead', async () => {
-    const cluster = [here.server.url.replace('redis://', '')];
-    const error = await rejection(here.open({ redis: { url: undefined, cluster } }));
-
-    expect(error).toBeInstanceOf(RedisUnusableError);
-    expect(error.message).toMatch(/is no Cluster/);
-    expect(error.fix).toContain('redis.url');
-  });
-
-  it('is refused when no node answers, with all that were asked', async () => {
-    const ports = await Promise.all([freePort(), freePort()]);
-    const cluster = ports.map((port) => `127.0.0.1:${port}`);
-    const begun = performance.now();
-    const error = await rejection(here.open({ redis: { url: undefined, cluster, connectTimeout: '700ms' } }));
-
-    expect(error).toBeInstanceOf(RedisUnusableError);
-    for (const port of ports) expect(error.message).toContain(`127.0.0.1:${port}: ECONNREFUSED`);
-    expect(performance.now() - begun).toBeLessThan(2000);
-  });
-
-  it('is refused by a node of a Cluster that is named alone', async () => {
-    const cluster = await startRedisCluster({ masters: 1, replicasPerMaster: 0 });
-    here.track({ close: () => cluster.stop() });
-    for (const unsafe of ['refuse', 'warn'] as const) {
-      const error = await rejection(here.open({ redis: { url: cluster.nodes[0]!.url, unsafe } }));
-
-      expect(error).toBeInstanceOf(RedisUnusableError);
-      expect(error.message).toMatch(/node of a Cluster.*set redis\.cluster/);
-      expect(error.fix).toMatch(/redis\.cluster.*in place of redis\.url and redis\.addr/);
-    }
-  });
-
-  it('warns once of what is true of every node', async () => {
-    const cluster = await startRedisCluster({ masters: 3, replicasPerMaster: 0 });
-    here.track({ close: () => cluster.stop() });
-    const warnings: string[] = [];
-    const warn = (message: string): unknown => warnings.push(message);
-    const logger = { debug: () => undefined, info: () => undefined, warn, error: warn };
-    await here.open({ redis: { url: undefined, cluster: seedsOf(cluster) } }, { logger });
-
-    expect(warnings).toEqual([expect.stringContaining('it appends nothing to a file')]);
-  });
-
-  it('is no matter of names: nodes that are to be called by one and have none are found by their address', async () => {
-    const cluster = await startRedisCluster({ masters: 3, replicasPerMaster: 0 });
-    here.track({ close: () => cluster.stop() });
-    for (const node of cluster.nodes)
-      await ask(node, 'CONFIG', 'SET', 'cluster-preferred-endpoint-type', 'hostname');
-    const engine = await open(cluster);
-
-    for (const n of range(6)) await engine.producer.enqueue('a', n, { queue: `q${n}` });
-    expect(await engine.inspector.ping()).toBeGreaterThan(0);
-  });
-
-  it('is refused by a node that is named alone with another database, with the option that is meant', async () => {
-    const cluster = await startRedisCluster({ masters: 1, replicasPerMaster: 0 });
-    here.track({ close: () => cluster.stop() });
-    const error = await rejection(here.open({ redis: { url: `${cluster.nodes[0]!.url}/1` } }));
-
-    expect(error).toBeInstanceOf(RedisUnusableError);
-    expect(error.fix).toContain('redis.cluster');
-  });
-
-  it('needs one node that answers, whichever it is', async () => {
-    const cluster = await startRedisCluster({ masters: 3, replicasPerMaster: 0 });
-    here.track({ close: () => cluster.stop() });
-    const dead = `127.0.0.1:${await freePort()}`;
-    const engine = await here.open({
-      redis: { url: undefined, cluster: [dead, seedsOf(cluster)[2]!] },
-    });
-
-    for (const n of range(6)) await engine.producer.enqueue('a', n, { queue: `q${n}` });
-    expect(await engine.inspector.ping()).toBeGreaterThan(0);
-  });
 });

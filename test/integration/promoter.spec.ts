@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { handler, lab, QUEUE, range, watch } from './harness.js';
+import { handler, lab, lasting, QUEUE, range, watch } from './harness.js';
 
 const here = lab();
 
@@ -102,7 +101,7 @@ it('moves no more in one call than Redis does in a moment, and says that more is
   const { broker, producer, inspector } = await here.open();
   const payload = 'x'.repeat(200 * 1024);
   await Promise.all(range(12).map(() => producer.enqueue('a', payload, { delay: 5 })));
-  await delay(20);
+  await lasting(20);
   const request = { queue: QUEUE, consumer: 'mover', dutyMs: 1000, takeOver: true };
   const calls = [];
   for (let call = 0; call < 3; call += 1) calls.push(await broker.promote(request));

@@ -22,7 +22,8 @@ export const outage: Fault = {
     const producer = await run.engine(options);
     await run.workers(3, options);
     await run.enqueue(producer, 12, () => ({ ms: run.dice.between(200, OUTAGE_MS + 600) }));
-    await run.lasting(run.dice.between(50, 300));
+    await allStarted(run, 12);
+    await run.lasting(run.dice.between(0, 150));
     run.fault('outage');
     const frozen = run.dice.chance(0.5);
     if (frozen) proxy.freeze();
@@ -113,7 +114,11 @@ async function busyWorker(run: Run, engine: TaskQueue, options: EngineOptions): 
   const slots = 4;
   await run.workers(1, { ...options, queueDefaults: { concurrency: slots } }, { name: 'busy' });
   await run.enqueue(engine, slots, { ms: LONG_MS });
+  await allStarted(run, slots);
+}
+
+async function allStarted(run: Run, count: number): Promise<void> {
   const started = async (): Promise<boolean> =>
-    run.events().filter((event) => event.e === 'start').length === slots;
+    run.events().filter((event) => event.e === 'start').length === count;
   await waitFor(started, { what: 'all tasks to be started' });
 }
