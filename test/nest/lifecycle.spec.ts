@@ -21,7 +21,7 @@ import {
 } from '@taskq/nestjs';
 import { type RedisServer, startRedisServer, waitFor } from '@taskq/testing';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   attempt,
   close,
@@ -236,12 +236,30 @@ describe('stopping', () => {
     const closing = close(app);
     await waitFor(() => host.status()?.state === 'quiet', { what: 'the drain to begin' });
     expect(context.signal.aborted).toBe(false);
-    process.emit('SIGTERM');
+    process.emit('SIGTERM', 'SIGTERM');
     await closing;
     expect(host.status()?.state).toBe('stopped');
     expect(context.signal.aborted).toBe(true);
     expect(process.listenerCount('SIGTERM')).toBe(before);
     stubborn.end();
+    process.off('SIGTERM', listening);
+  });
+
+  it('ends the process at a third signal', async () => {
+    const { app, stubborn } = await startStubborn('1h');
+    const exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never);
+    const listening = (): void => undefined;
+    process.on('SIGTERM', listening);
+    const host = app.get(TaskWorkerHost);
+    const closing = close(app);
+    await waitFor(() => host.status()?.state === 'quiet', { what: 'the drain to begin' });
+    process.emit('SIGTERM', 'SIGTERM');
+    expect(exit).not.toHaveBeenCalled();
+    process.emit('SIGTERM', 'SIGTERM');
+    expect(exit).toHaveBeenCalledExactlyOnceWith(143);
+    exit.mockRestore();
+    stubborn.end();
+    await closing;
     process.off('SIGTERM', listening);
   });
 

@@ -1,6 +1,6 @@
 import { silentLogger } from '@taskq/core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { onSecondSignal, warnWithoutShutdownHooks } from './shutdown-signals.js';
+import { exitBy, onFurtherSignals, warnWithoutShutdownHooks } from './shutdown-signals.js';
 
 let others: NodeJS.SignalsListener[];
 beforeEach(() => {
@@ -47,22 +47,37 @@ describe('warnWithoutShutdownHooks', () => {
   });
 });
 
-describe('onSecondSignal', () => {
-  it('hurries when somebody listens, until it is stopped', () => {
+describe('onFurtherSignals', () => {
+  it('hurries at the first, and gives up at every other, until it is stopped', () => {
     listen();
-    const hurry = vi.fn<() => void>();
-    const stop = onSecondSignal(hurry);
-    process.emit('SIGTERM');
-    expect(hurry).toHaveBeenCalledTimes(1);
+    const told: string[] = [];
+    const stop = onFurtherSignals(
+      () => void told.push('hurry'),
+      (signal) => void told.push(signal),
+    );
+    for (let i = 0; i < 3; i += 1) process.emit('SIGTERM', 'SIGTERM');
+    expect(told).toEqual(['hurry', 'SIGTERM', 'SIGTERM']);
     stop();
-    process.emit('SIGTERM');
-    expect(hurry).toHaveBeenCalledTimes(1);
+    process.emit('SIGTERM', 'SIGTERM');
+    expect(told).toHaveLength(3);
     expect(process.listenerCount('SIGTERM')).toBe(1);
   });
 
   it('leaves signals alone that end the process', () => {
-    const stop = onSecondSignal(() => undefined);
+    const nothing = (): void => undefined;
+    const stop = onFurtherSignals(nothing, nothing);
     expect(process.listenerCount('SIGTERM')).toBe(0);
     stop();
+  });
+});
+
+describe('exitBy', () => {
+  it('says why, and ends with the code of the signal', () => {
+    const said: string[] = [];
+    const exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never);
+    exitBy('SIGINT', { ...silentLogger, error: (message: string) => void said.push(message) });
+    expect(exit).toHaveBeenCalledExactlyOnceWith(130);
+    expect(said).toEqual([expect.stringContaining('SIGINT for the third time')]);
+    exit.mockRestore();
   });
 });

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Logger } from '@taskq/core';
 
 /** What an orchestrator and a terminal send to end a process. */
@@ -23,14 +24,27 @@ export function warnWithoutShutdownHooks(logger: Logger): () => void {
 }
 
 /**
- * Calls `hurry` when the process is told once more to end while it is ending. Only signals that somebody listens to
- * are watched: for others the default, which ends the process, is hurry enough.
+ * Calls `hurry` when the process is told once more to end while it is ending, and `giveUp` when it is told again after
+ * that. Only signals that somebody listens to are watched: for others the default, which ends the process, is hurry
+ * enough.
  * @returns how to stop that
  */
-export function onSecondSignal(hurry: () => void): () => void {
+export function onFurtherSignals(hurry: () => void, giveUp: (signal: NodeJS.Signals) => void): () => void {
   const watched = SIGNALS.filter((signal) => process.listenerCount(signal) > 0);
-  for (const signal of watched) process.once(signal, hurry);
-  return () => {
-    for (const signal of watched) process.off(signal, hurry);
+  let hurried = false;
+  const heard = (signal: NodeJS.Signals): void => {
+    if (hurried) giveUp(signal);
+    else hurry();
+    hurried = true;
   };
+  for (const signal of watched) process.on(signal, heard);
+  return () => {
+    for (const signal of watched) process.off(signal, heard);
+  };
+}
+
+/** Ends the process at once, with the code of one that the signal ended: 128 and its number. */
+export function exitBy(signal: NodeJS.Signals, logger: Logger): void {
+  logger.error(`${signal} for the third time: ending at once; unfinished tasks run again after their lease`);
+  process.exit(128 + constants.signals[signal]);
 }

@@ -7,7 +7,7 @@ import {
   type TaskWorker,
   type WorkerStatus,
 } from '@taskq/core';
-import { onSecondSignal, warnWithoutShutdownHooks } from './shutdown-signals.js';
+import { exitBy, onFurtherSignals, warnWithoutShutdownHooks } from './shutdown-signals.js';
 import type { TaskHandlerExplorer } from './task-handler.explorer.js';
 import type { TaskQueueConnection } from './task-queue.connection.js';
 import type { TaskQueueConnections } from './task-queue.connections.js';
@@ -67,7 +67,10 @@ export class TaskWorkerHost implements OnModuleInit, OnApplicationBootstrap, OnM
     const active = worker.status().queues.reduce((sum, one) => sum + one.active, 0);
     const longestMs = options.drainTimeoutMs ?? queue.options.worker.drainTimeoutMs;
     if (active > 0) logger.info(`draining: ${active} running, given up to ${longestMs} ms`);
-    const forgetSignals = onSecondSignal(() => void worker.stop({ drainTimeoutMs: 0 }));
+    const forgetSignals = onFurtherSignals(
+      () => void worker.stop({ drainTimeoutMs: 0 }),
+      (signal) => exitBy(signal, logger),
+    );
     try {
       const report = await worker.stop(options);
       const { drained, released, stuck, tookMs } = report;

@@ -56,8 +56,16 @@ export const nestRemovals: readonly Removal[] = [
     name: 'a-second-signal-hurries',
     defence: 'Without it nobody can end a drain but by killing the process.',
     file: HOST,
-    take: 'onSecondSignal(() => void worker.stop({ drainTimeoutMs: 0 }))',
-    by: 'onSecondSignal(() => undefined)',
+    take: '() => void worker.stop({ drainTimeoutMs: 0 }),',
+    by: '() => undefined,',
+    witnesses: LIFECYCLE,
+  },
+  {
+    name: 'a-third-signal-ends',
+    defence: 'Without it a handler that never looks up keeps a terminal waiting through the whole grace.',
+    file: HOST,
+    take: '(signal) => exitBy(signal, logger),',
+    by: '() => undefined,',
     witnesses: LIFECYCLE,
   },
   {
