@@ -14,7 +14,8 @@ export interface Answer {
 }
 
 const answer = (reaction: Reaction, says: string, advice?: string): Answer => ({
-  code: says.split(' ')[0]!,
+  // Redis has no code for this one, and the engine gives it one.
+  code: says.startsWith('ERR max number of clients') ? 'MAXCLIENTS' : says.split(' ')[0]!,
   says,
   reaction,
   advice,
@@ -32,6 +33,7 @@ export const ANSWERS: readonly Answer[] = [
   answer('retry', 'CLUSTERDOWN The cluster is down'),
   answer('retry', 'NOREPLICAS Not enough good replicas to write.'),
   answer('retry', 'NOTREADY Not ready'),
+  answer('retry', 'ERR max number of clients reached'),
   answer('reconnect', 'MOVED 3999 127.0.0.1:1', 'redis.cluster'),
   answer('reconnect', "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
   answer('reconnect', "READONLY You can't write against a read only replica."),

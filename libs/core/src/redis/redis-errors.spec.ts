@@ -28,6 +28,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   CLUSTERDOWN: 'CLUSTERDOWN The cluster is down',
   NOREPLICAS: 'NOREPLICAS Not enough good replicas to write.',
   NOTREADY: 'NOTREADY Not ready',
+  MAXCLIENTS: 'ERR max number of clients reached',
   MOVED: 'MOVED 3999 127.0.0.1:6381',
   MASTERDOWN: "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
   READONLY: "READONLY You can't write against a read only replica.",

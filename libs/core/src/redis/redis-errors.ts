@@ -19,6 +19,7 @@ export const REACTIONS: Readonly<Record<string, { readonly reaction: Reaction; r
   ASK: { reaction: 'retry' },
   CLUSTERDOWN: { reaction: 'retry' },
   NOREPLICAS: { reaction: 'retry' },
+  MAXCLIENTS: { reaction: 'retry' },
   NOTREADY: { reaction: 'retry' },
   MOVED: { reaction: 'reconnect' },
   MASTERDOWN: { reaction: 'reconnect' },
@@ -60,12 +61,16 @@ export function toBrokerError(error: unknown): BrokerError {
   });
 }
 
-/** How a script says that its user may not do what it does: it has no code then. Redis 7.0; 7.2 and newer. */
-const FORBIDDEN_IN_SCRIPT = /^ERR (The user executing the script|ACL failure in script)/;
+/** Answers that have no code of their own. */
+const WITHOUT_CODE: readonly (readonly [RegExp, string])[] = [
+  // A script whose user may not do what it does; Redis 7.0, and 7.2 and newer.
+  [/^ERR (The user executing the script|ACL failure in script)/, 'NOPERM'],
+  [/^ERR max number of clients/, 'MAXCLIENTS'],
+];
 
 function fromReply(message: string): BrokerError {
   const code = /^-?([A-Z][A-Z0-9]+)\b/.exec(message)?.[1] ?? 'ERR';
-  const reason = FORBIDDEN_IN_SCRIPT.test(message) ? 'NOPERM' : code;
+  const reason = WITHOUT_CODE.find(([answer]) => answer.test(message))?.[1] ?? code;
   const shown = message.replace(/,? with args beginning with:.*$/s, '').replace(/\n.*$/s, '');
   const { reaction, fix } = (Object.hasOwn(REACTIONS, reason) && REACTIONS[reason]) || UNFORESEEN;
   return new BrokerError(reason, `Redis answered: ${shown}`, {
