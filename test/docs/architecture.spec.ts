@@ -74,11 +74,13 @@ describe('the page', () => {
       heartbeater: 'heartbeatMs',
       promoter: 'PROMOTE_EVERY_MS',
       reclaimer: 'leaseMs / 6',
+      watch: 'leaseMs / 6',
       janitor: 'CLEAN_EVERY_MS',
     });
     expect(every).toMatchObject({
       promoter: '1 s, or when due',
       reclaimer: 'a sixth of a lease',
+      watch: 'a sixth of a lease, or when one is over',
       janitor: '60 s',
     });
     expect(worker).toMatch(/PROMOTE_EVERY_MS = 1000;[\s\S]*CLEAN_EVERY_MS = 60_000;/);

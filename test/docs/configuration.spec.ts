@@ -95,7 +95,9 @@ describe('engine options', () => {
 describe('contract options', () => {
   const options = optionsUnder(CONTRACT);
   const defaults = resolveEngineOptions().tasks;
-  const contract = (written: object) => resolveContractOptions('t', written, defaults);
+  // An upgrade is refused where there is no version to upgrade to.
+  const contract = (written: object) =>
+    resolveContractOptions('t', { ...('upgrade' in written && { version: 2 }), ...written }, defaults);
 
   it.each(options)('$path is by default $fallback, and takes $bounds', (option) => {
     const { path, fallback } = option;
@@ -117,7 +119,7 @@ describe('contract options', () => {
 
 describe('enqueue options', () => {
   const options = optionsUnder(ENQUEUE);
-  const here = ['signal', 'queue'];
+  const here = ['signal', 'queue', 'version'];
 
   /** Enqueues nowhere, and answers what would have been sent. */
   async function sent(written: object) {

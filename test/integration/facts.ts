@@ -14,6 +14,7 @@ const NAMES: readonly TaskEventName[] = [
   'task.reclaimed',
   'task.stale',
   'task.stuck',
+  'task.unproven',
   'task.malformed',
   'queue.recreated',
   'broker.reconnected',

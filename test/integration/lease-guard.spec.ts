@@ -32,6 +32,17 @@ describe('a task that holds up its process for longer than its lease', () => {
     expect(blocked.of('task.stale')).toEqual([]);
   });
 
+  it('is never told that its lease is not proven, when what renewed it is told of late', async () => {
+    const blocked = child();
+    await blocked.until('ready');
+    const engine = await here.open({ worker: lease });
+    const { id } = await engine.producer.enqueue('do', { block: 3 * LEASE, ms: 100 });
+    await blocked.until('task.completed', { id, timeoutMs: 12_000 });
+
+    expect(blocked.of('task.started', id)).toHaveLength(1);
+    expect(blocked.of('task.unproven')).toEqual([]);
+  });
+
   it('and its timeout is lost to a peer, while it goes on', async () => {
     const blocked = child();
     await blocked.until('ready');

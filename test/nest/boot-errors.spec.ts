@@ -235,6 +235,12 @@ describe('handlers that cannot be', () => {
       name() {}
       @TaskHandler('options', { maxAttempt: 3, timeout: '8d' } as object)
       options() {}
+      @TaskHandler('version', { version: 1.5 })
+      version() {}
+      @TaskHandler(defineTask({ type: 'contracted', version: 2 }), { version: 3 })
+      contracted() {}
+      @TaskHandler('idle', { upgrade: (payload) => payload })
+      idle() {}
       @TaskHandler('nowhere', { connection: 'elsewhere' })
       nowhere() {}
       @TaskHandler(defineTask({ type: 'bare', payload: Bare }))
@@ -263,6 +269,9 @@ describe('handlers that cannot be', () => {
       'Handlers.name (AppModule): task type "not a name" must be',
       'Handlers.options (AppModule): unknown option "maxAttempt", did you mean "maxAttempts"?',
       'Handlers.options (AppModule): timeout must be a duration of 1ms to 1w',
+      'Handlers.version (AppModule): version must be a whole number of 1 to 1000, not 1.5',
+      "Handlers.contracted (AppModule): version 3 is not the contract's, which is 2: leave it to the contract",
+      'Handlers.idle (AppModule): upgrade needs a version above 1',
       'Handlers.nowhere (AppModule): there is no connection "elsewhere" (configured with forRoot: "default", "second")',
       'Handlers.bare (AppModule): class Bare has no class-validator decorator',
       'Handlers.ambiguous (AppModule): task "ambiguous" has contracts in several queues ("a", "b"): name the queue',

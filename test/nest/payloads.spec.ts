@@ -4,6 +4,7 @@ import {
   Inspector,
   InvalidPayloadError,
   type Payload,
+  type TaskContext,
   TaskEvents,
   TaskHandler,
   TaskProducer,
@@ -179,6 +180,59 @@ describe('a Standard Schema', () => {
     await done;
     expect(app.get(Handlers).got).toEqual([{ age: 7, born: new Date('2019-05-06') }]);
     expect(await attempt(app, 'user.import', { age: 7 })).toMatchObject({ reason: 'invalid-payload' });
+  });
+});
+
+describe('a payload of another version', () => {
+  const greet = defineTask({
+    type: 'greet',
+    version: 2,
+    payload: z.object({ names: z.array(z.string()) }),
+    upgrade: (payload) => ({ names: [(payload as { name: string }).name] }),
+  });
+
+  @Injectable()
+  class Greeters {
+    readonly got: unknown[] = [];
+    @TaskHandler(greet, { version: 2 })
+    greet(payload: Payload<typeof greet>, task: TaskContext) {
+      this.got.push([payload, task.version]);
+    }
+    @TaskHandler('wave', { version: 3, upgrade: (payload, from) => `${String(payload)} of ${from}` })
+    wave(payload: unknown, task: TaskContext) {
+      this.got.push([payload, task.version]);
+    }
+  }
+
+  it('is upgraded for handlers with a contract and for those that say it themselves', async () => {
+    const { app } = await startWith(optionsFor(server), [Greeters]);
+    const done = nextEvent(app.get(TaskEvents), 'task.completed');
+    await app.get(TaskProducer).enqueue(greet, { names: ['Ann', 'Bob'] });
+    await done;
+    await attempt(app, 'greet', { name: 'Cay' });
+    await attempt(app, 'wave', 'hi', { version: 2 });
+    await attempt(app, 'wave', 'hi', { version: 3 });
+    expect(app.get(Greeters).got).toEqual([
+      [{ names: ['Ann', 'Bob'] }, 2],
+      [{ names: ['Cay'] }, 1],
+      ['hi of 2', 2],
+      ['hi', 3],
+    ]);
+    expect(await attempt(app, 'greet', null)).toMatchObject({
+      reason: 'invalid-payload',
+      detail: expect.stringContaining('cannot be upgraded from version 1') as string,
+    });
+  });
+
+  it('that is higher is left to others, and the log says once why', async () => {
+    const options = optionsFor(server, { worker: { noHandlerTimeout: 0 } });
+    const { app, log } = await startWith(options, [Greeters]);
+    const detail = expect.stringMatching(
+      /version 4 of type "wave".*the last one asked has version 3/,
+    ) as string;
+    expect(await attempt(app, 'wave', 'hi', { version: 4 })).toMatchObject({ reason: 'no-handler', detail });
+    expect(log.said('version 4 of type "wave"', 'error')).toHaveLength(1);
+    expect(app.get(Greeters).got).toEqual([]);
   });
 });
 

@@ -21,6 +21,20 @@ const bySchema = defineTask({
 });
 const byNothing = defineTask({ type: 'anything' });
 
+// An upgrade makes what the schema accepts, at once or later, of what nobody knows.
+export const versions = [
+  defineTask({ type: 'v', version: 2, payload: SendEmailDto, upgrade: () => ({ to: 'a@b.c' }) }),
+  defineTask({ type: 'v', version: 2, payload: SendEmailDto, upgrade: async () => ({ to: 'a@b.c' }) }),
+  defineTask({ type: 'v', version: 2, upgrade: (payload, from) => ({ payload, from: from + 1 }) }),
+  defineTask({ type: 'v', version: 2 }),
+];
+// @ts-expect-error -- `to` is missing
+defineTask({ type: 'v', version: 2, payload: SendEmailDto, upgrade: () => ({}) });
+// @ts-expect-error -- nothing is known of what was stored, so nothing may be used unchecked
+defineTask({ type: 'v', version: 2, upgrade: (payload) => payload.to });
+// @ts-expect-error -- a version is a number
+defineTask({ type: 'v', version: '2' });
+
 // The type of the task stays a literal.
 export const type: 'email.send' = byClass.type;
 

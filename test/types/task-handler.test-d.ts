@@ -112,7 +112,7 @@ export class SchemaHandlers {
 }
 
 export class NamedHandlers {
-  @TaskHandler('order.cancel')
+  @TaskHandler('order.cancel', { version: 2, upgrade: (payload) => payload })
   listed(payload: { id: number; why?: string }): string | undefined {
     return payload.why;
   }
@@ -149,6 +149,9 @@ export async function enqueues(producer: TaskProducer): Promise<void> {
   await producer.enqueue(bySchema, { at: new Date() });
   // @ts-expect-error -- `id` is missing
   await producer.enqueue('order.cancel', { why: 'because' });
+  await producer.enqueue('order.cancel', { id: 1 }, { version: 2 });
+  // @ts-expect-error -- the version belongs to the contract
+  await producer.enqueue(byClass, { id: 1 }, { version: 2 });
   // @ts-expect-error -- the queue belongs to the contract
   await producer.enqueue(byClass, { id: 1 }, { queue: 'other' });
   // @ts-expect-error -- `id` is a number

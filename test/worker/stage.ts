@@ -220,6 +220,8 @@ const HEARD = [
   'task.completed',
   'task.dead',
   'task.stale',
+  'task.unproven',
+  'task.stuck',
   'task.reclaimed',
   'task.released',
   'data.lost',

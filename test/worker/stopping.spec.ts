@@ -37,6 +37,21 @@ describe('a worker that stops', () => {
     expect(tookMs).toBeLessThanOrEqual(12 * SECOND + 100);
   });
 
+  it('spends no attempt on a handler whose timeout comes within the grace', async () => {
+    const { clock } = stage();
+    const [stops, peer] = [stage().process(), stage().process()];
+    const worker = await stops.work({ job: forever });
+    await stops.enqueue('job', { maxAttempts: 1, timeout: '12s' });
+    const { released } = await clock.until(worker.stop({ drainTimeoutMs: 10 * SECOND }));
+    await peer.work({ job: () => undefined });
+    await clock.advance(MINUTE);
+
+    expect(released).toBe(1);
+    expect(stops.told('task.stuck')).toEqual([]);
+    expect(stops.told('task.dead')).toEqual([]);
+    expect(peer.told('task.completed')).toMatchObject([{ attempt: 1 }]);
+  });
+
   it('while it starts, stops when it has: nothing is called afterwards, and nothing is taken', async () => {
     const { clock } = stage();
     const { broker, worker, enqueue, engine, told } = stage().process();

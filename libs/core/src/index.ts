@@ -43,6 +43,7 @@ export {
   HandlerRegistrationError,
   InvalidPayloadError,
   LeaseLostError,
+  LeaseUnprovenError,
   LifecycleError,
   MalformedTaskError,
   NonRetryableError,

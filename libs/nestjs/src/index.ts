@@ -31,6 +31,7 @@ export {
   type KnownLoss,
   type Lane,
   LeaseLostError,
+  LeaseUnprovenError,
   LifecycleError,
   type LimitOptions,
   type LossFact,

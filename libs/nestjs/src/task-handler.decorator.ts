@@ -8,7 +8,7 @@ import {
 import 'reflect-metadata';
 import { completeParams, type TaskParams } from './task-params.decorator.js';
 
-/** Options of a handler; each wins over the same option of its contract. */
+/** Options of a handler; each wins over the same option of its contract, whose `version` it must leave as it is. */
 export interface TaskHandlerOptions extends ContractOptions {
   /** Name of the connection whose tasks it handles. @default 'default' */
   connection?: string;

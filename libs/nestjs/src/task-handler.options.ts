@@ -1,4 +1,5 @@
 import {
+  type AnyContract,
   type ContractOptions,
   group,
   type OptionFields,
@@ -16,6 +17,7 @@ export interface HandledTask {
   readonly type: string;
   readonly payload: PayloadSchema | undefined;
   readonly options: ContractOptions;
+  readonly contract?: AnyContract | undefined;
   /** Options that the handler was given, as they were written. */
   readonly written?: TaskHandlerOptions;
 }
@@ -35,12 +37,12 @@ export function handledTask(
   if (typeof target === 'string' && !contract)
     return { type: target, payload: undefined, options: said, written };
   const { type, payload, ...options } = contract!;
-  return { type, payload, options: { ...options, ...said }, written };
+  return { type, payload, options: { ...options, ...said }, contract, written };
 }
 
 /** What is wrong with a task's options and payload schema, line by line. */
 export function contractProblems(
-  { type, payload, options, written = {} }: HandledTask,
+  { type, payload, options, contract, written = {} }: HandledTask,
   defaults: ResolvedEngineOptions['tasks'],
   parsers: PayloadParsers,
 ): readonly string[] {
@@ -50,6 +52,19 @@ export function contractProblems(
     ...unknown,
     ...problemsOf(() => resolveContractOptions(type, options, defaults)),
     ...problemsOf(() => parsers.of(payload)),
+    ...versionProblems(contract, written),
+  ];
+}
+
+/** The contract's schema describes the contract's version: a handler that said another would be given the wrong one. */
+function versionProblems(
+  contract: AnyContract | undefined,
+  { version }: TaskHandlerOptions,
+): readonly string[] {
+  const { version: contracted = 1 } = contract ?? {};
+  if (!contract || version === undefined || version === contracted) return [];
+  return [
+    `version ${String(version)} is not the contract's, which is ${contracted}: leave it to the contract`,
   ];
 }
 
@@ -64,4 +79,6 @@ const KNOWN: OptionFields<Required<{ [K in keyof TaskHandlerOptions]: unknown }>
   backoff: any,
   durability: any,
   retryDelay: any,
+  version: any,
+  upgrade: any,
 };

@@ -51,11 +51,23 @@ describe('logTasks', () => {
 
   it('says once that a type has no handler', () => {
     const { lines, events } = listening();
-    for (const id of ['1', '2']) events.emit('task.unhandled', { ...task, id, delayMs: 1 });
-    events.emit('task.unhandled', { ...task, type: 'u', delayMs: 1 });
+    const unhandled = { ...task, delayMs: 1, version: 1, handlerVersion: undefined };
+    for (const id of ['1', '2']) events.emit('task.unhandled', { ...unhandled, id });
+    events.emit('task.unhandled', { ...unhandled, type: 'u' });
     expect(lines).toEqual([
       expect.stringContaining('warn no handler for tasks "t" of queue "q"'),
       expect.stringContaining('warn no handler for tasks "u" of queue "q"'),
+    ]);
+  });
+
+  it('says once per version that a handler is of a lower one', () => {
+    const { lines, events } = listening();
+    for (const version of [2, 2, 3]) {
+      events.emit('task.unhandled', { ...task, delayMs: 1, version, handlerVersion: 1 });
+    }
+    expect(lines).toEqual([
+      expect.stringContaining('warn tasks "t" of queue "q" have version 2, their handler in this process 1;'),
+      expect.stringContaining('warn tasks "t" of queue "q" have version 3, their handler in this process 1;'),
     ]);
   });
 
@@ -63,10 +75,19 @@ describe('logTasks', () => {
     const { lines, events } = listening();
     events.emit('task.malformed', { queue: 'q', entryId: '1-0', detail: 'no type' });
     events.emit('task.stuck', { ...task, runMs: 61_000 });
+    events.emit('task.unproven', { ...task, silentMs: 13_500 });
     events.emit('task.stale', { ...task, what: 'outcome' });
     events.emit('queue.recreated', { queue: 'q' });
     events.emit('broker.reconnected', { link: 'commands' });
-    expect(lines.map((line) => line.split(' ')[0])).toEqual(['error', 'error', 'warn', 'warn', 'info']);
+    expect(lines.map((line) => line.split(' ')[0])).toEqual([
+      'error',
+      'error',
+      'warn',
+      'warn',
+      'warn',
+      'info',
+    ]);
+    expect(lines[2]).toContain('its lease was not renewed for 13.5 s');
   });
 
   it('says what Redis lost, where, and what became of it', () => {

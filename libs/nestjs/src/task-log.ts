@@ -1,7 +1,7 @@
 import type { LossFact, TaskEvents, TaskFact } from '@taskq/core';
 import type { NestLoggerAdapter } from './nest-logger.adapter.js';
 
-/** Failures of this kind are many when they come: said once per queue and type. */
+/** Failures of this kind are many when they come: said once per queue, type and version. */
 const saidOnce = (say: (message: string) => void): ((key: string, message: string) => void) => {
   const said = new Set<string>();
   return (key, message) => {
@@ -27,15 +27,21 @@ export function logTasks(events: TaskEvents, logger: NestLoggerAdapter): void {
   events.on('task.malformed', ({ queue, entryId, detail }) =>
     logger.error(`entry ${entryId} of queue "${queue}" is no task and was dead-lettered: ${detail}`),
   );
-  events.on('task.unhandled', (task) =>
-    warnOnce(
-      `${task.queue}\n${task.type}`,
-      `no handler for tasks "${task.type}" of queue "${task.queue}" in this process; they are offered again later`,
-    ),
-  );
+  events.on('task.unhandled', ({ queue, type, version, handlerVersion }) => {
+    const why =
+      handlerVersion === undefined
+        ? `no handler for tasks "${type}" of queue "${queue}" in this process`
+        : `tasks "${type}" of queue "${queue}" have version ${version}, their handler in this process ${handlerVersion}`;
+    warnOnce(why, `${why}; they are offered again later`);
+  });
   events.on('task.stuck', (task) =>
     logger.error(
       `${named(task)} ignores its abort signal after ${seconds(task.runMs)}; its slot stays taken`,
+    ),
+  );
+  events.on('task.unproven', (task) =>
+    logger.warn(
+      `${named(task)} may be taken over by another worker: its lease was not renewed for ${seconds(task.silentMs)}`,
     ),
   );
   events.on('task.stale', (task) =>

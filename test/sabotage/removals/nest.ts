@@ -210,11 +210,33 @@ export const nestRemovals: readonly Removal[] = [
     witnesses: VERDICTS,
   },
   {
+    name: 'health-shows-a-server-that-is-unfit',
+    defence: 'Without it a failover to a server that deletes tasks is a line in a log that nobody reads.',
+    file: VERDICT,
+    take: ', ...facts.unfit',
+    witnesses: VERDICTS,
+  },
+  {
+    name: 'health-asks-for-what-is-unfit',
+    defence: 'Without it the same line is all there is, whatever the verdict would be.',
+    file: HEALTH,
+    take: '(broker as Partial<RedisBroker>).unfit ?? []',
+    by: '[]',
+    witnesses: ['test/nest/successor.spec.ts'],
+  },
+  {
     name: 'health-answers-in-time',
     defence: 'Without it the check itself hangs with Redis, and times out without a reason.',
     file: HEALTH,
     take: 'await within(timeoutMs, askRedis(queue, names))',
     by: 'await askRedis(queue, names)',
     witnesses: ['test/nest/health.spec.ts'],
+  },
+  {
+    name: 'a-handler-has-the-version-of-its-contract',
+    defence: 'Without it a handler takes payloads of a version that its schema does not describe.',
+    file: `${NEST}/task-handler.options.ts`,
+    take: '    ...versionProblems(contract, written),\n',
+    witnesses: BOOT,
   },
 ];

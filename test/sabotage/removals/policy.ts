@@ -228,6 +228,32 @@ export const policyRemovals: readonly Removal[] = [
     witnesses: [`${POLICY}/deduplication.spec.ts`],
   },
   {
+    name: 'the-same-text-in-another-version-is-other-data',
+    defence: 'Without it a task is taken for one that means something else, and never run.',
+    file: `${POLICY}/deduplication.ts`,
+    take: 'version === FIRST_VERSION ? type : `${type}@${version}`',
+    by: 'type',
+    witnesses: [`${POLICY}/deduplication.spec.ts`],
+  },
+  {
+    name: 'an-upgrade-that-nothing-would-call-is-refused',
+    defence:
+      'Without it a version that was forgotten shows only when old payloads reach the handler as they are.',
+    file: 'libs/core/src/contract/payload-version.ts',
+    take: "return 'upgrade needs a version above 1: the one that it upgrades to';",
+    by: 'return undefined;',
+    witnesses: CALLS,
+  },
+  {
+    name: 'a-stored-version-is-a-whole-number',
+    defence:
+      'Without it a version that is none is above no handler and below none, and the payload is guessed at.',
+    file: MESSAGE,
+    take: 'version: (value) => isCount(value) && (value as number) >= 1,',
+    by: 'version: () => true,',
+    witnesses: MESSAGES,
+  },
+  {
     name: 'a-payload-is-bounded-where-it-is-enqueued',
     defence: 'Without it one call fills Redis, and every worker that reads it.',
     file: PAYLOAD,

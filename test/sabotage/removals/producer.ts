@@ -256,6 +256,22 @@ export const producerRemovals: readonly Removal[] = [
     witnesses: ENQUEUE,
   },
   {
+    name: 'a-version-travels-with-its-task',
+    defence:
+      'Without it every payload counts as one of the first version, and is misread or upgraded once more.',
+    file: `${PRODUCER}/new-task.ts`,
+    take: '...(version !== FIRST_VERSION && { version }), ',
+    witnesses: [`${PRODUCER}/new-task.spec.ts`],
+  },
+  {
+    name: 'a-call-has-the-version-of-its-contract',
+    defence: 'Without it a call says one version in silence, and the contract’s is written.',
+    file: TASK_PRODUCER,
+    take: "    if (options?.version !== undefined) throw belongsToContract(contract, 'version');\n",
+    witnesses: ['test/integration/versions.spec.ts'],
+    only: 'what the contract says',
+  },
+  {
     name: 'a-closed-producer-refuses',
     defence: 'Without it a call after the end waits for a connection that never comes back.',
     file: TASK_PRODUCER,

@@ -7,11 +7,15 @@ const BELIEVED = `${REDIS}/believed-facts.ts`;
 const BARRIER = `${REDIS}/durability-barrier.ts`;
 const WATCH = `${REDIS}/data-watch.ts`;
 const SERVER = `${REDIS}/server-check.ts`;
+const PRODUCT = `${REDIS}/server-product.ts`;
+const SERVERS = `${REDIS}/server-watch.ts`;
 const DEMANDS = `${REDIS}/server-demands.ts`;
 
 const WAITED = [`${REDIS}/durability-barrier.spec.ts`];
 const WATCHED = [`${REDIS}/data-watch.spec.ts`];
 const CHECKED = [`${REDIS}/server-check.spec.ts`];
+const PRODUCTS = [`${REDIS}/server-product.spec.ts`];
+const SUCCEEDED = [`${REDIS}/server-watch.spec.ts`];
 const DEMANDED = [`${REDIS}/server-demands.spec.ts`];
 const DISK = ['test/integration/wait-aof.spec.ts'];
 const REPLICAS = ['test/integration/durability.spec.ts'];
@@ -29,9 +33,9 @@ export const redisDataRemovals: readonly Removal[] = [
   {
     name: 'a-server-that-is-too-old-is-refused',
     defence: 'Without it scripts fail in the middle of the first task.',
-    file: SERVER,
-    take: "if (facts.version !== 'unknown' && older(facts.version, minimum)) {",
-    by: 'if (false) {',
+    file: PRODUCT,
+    take: "if (version === 'unknown' || !older(version, oldest)) return undefined;",
+    by: 'if (version) return undefined;',
     witnesses: CHECKED,
   },
   {
@@ -54,16 +58,97 @@ export const redisDataRemovals: readonly Removal[] = [
     name: 'what-is-unfit-is-refused',
     defence: 'Without it everything that is wrong with a server is a warning at most.',
     file: DEMANDS,
-    take: '  if (refused.length > 0) throw unfitError(target, [...refused, ...forgets]);\n',
+    take: '  if (unfit.refused.length > 0) throw unfitError(target, [...unfit.refused, ...forgets.refused]);\n',
     witnesses: DEMANDED,
   },
   {
     name: 'a-durability-that-cannot-be-had-is-refused-at-the-start',
     defence: 'Without it every call fails instead of the start.',
     file: DEMANDS,
-    take: '  if (lack)\n',
-    by: '  if (false)\n',
+    take: 'if (lack) unfit.push(',
+    by: 'if (false) unfit.push(',
     witnesses: DEMANDED,
+  },
+  {
+    name: 'a-product-that-only-speaks-like-redis-is-refused',
+    defence: 'Without it tasks are trusted to a server of which nobody knows what it keeps.',
+    file: PRODUCT,
+    take: '  if (product) return {',
+    by: '  if (false) return {',
+    witnesses: PRODUCTS,
+  },
+  {
+    name: 'a-product-is-known-by-its-program',
+    defence: 'Without it KeyDB, which names itself nowhere else, is a Redis of whatever version it likes.',
+    file: PRODUCT,
+    take: ' ?? byExecutable(said.executable)',
+    witnesses: PRODUCTS,
+  },
+  {
+    name: 'a-server-that-is-reached-later-is-looked-at',
+    defence: 'Without it nobody hears that a failover led to a server that evicts, or persists nothing.',
+    file: SERVERS,
+    take: '    this.forget = links.onArrival((link) => this.arrived(link));\n',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'a-node-that-joins-later-is-looked-at',
+    defence: 'Without it nobody hears that a new master of a Cluster evicts, or persists nothing.',
+    file: `${REDIS}/cluster-links.ts`,
+    take: '        for (const listener of this.arrivalListeners) listener(link);\n',
+    witnesses: [`${REDIS}/cluster-links.spec.ts`],
+  },
+  {
+    name: 'a-failover-comes-to-rest-before-it-is-judged',
+    defence: 'Without it every failover is warned of for what is so for a moment only.',
+    file: SERVERS,
+    take: '    await sleep(systemClock, SETTLED_MS, signal);\n',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'one-warning-per-run-of-a-server',
+    defence: 'Without it each link that is made again logs what was said before.',
+    file: SERVERS,
+    take: '    if (this.told.has(news)) return false;\n',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'what-was-accepted-at-the-start-is-not-said-again',
+    defence: 'Without it a link that is made again logs what the start has logged of the same server.',
+    file: SERVERS,
+    take: '      for (const reason of shortcomings(facts, options).warned) this.isNews(servers[i]!, facts, reason);\n',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'another-run-of-a-server-is-warned-of-anew',
+    defence: 'Without it the second server that is unfit for the same reason is not told of.',
+    file: SERVERS,
+    take: "`${runId ?? addressOf(link) ?? ''} ${reason}`",
+    by: 'reason',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'a-server-that-was-mended-is-well',
+    defence:
+      'Without it health stays degraded until the next failover, or a first question lost is the last one.',
+    file: SERVERS,
+    take: '      await sleep(systemClock, LOOK_AGAIN_MS, signal);\n',
+    by: '      return;\n',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'a-server-that-holds-no-queues-is-not-judged',
+    defence: 'Without it a replica that was only asked who has which slots is warned of.',
+    file: SERVERS,
+    take: ' && this.parts.links.servers().includes(link)',
+    witnesses: SUCCEEDED,
+  },
+  {
+    name: 'no-look-outlives-its-connection',
+    defence: 'Without it a process that has closed everything is held for ten seconds more.',
+    file: SERVERS,
+    take: '    for (const { over } of this.looks.values()) over.abort();\n',
+    witnesses: SUCCEEDED,
   },
   {
     name: 'a-key-that-holds-something-else-stops-the-queue',

@@ -1,6 +1,7 @@
 import type { Removal } from '../removal.js';
 import { enqueueScriptRemovals } from './enqueue-scripts.js';
 import { leaseScriptRemovals } from './lease-scripts.js';
+import { leaseWatchRemovals } from './lease-watch.js';
 import { nestRemovals } from './nest.js';
 import { policyRemovals } from './policy.js';
 import { producerRemovals } from './producer.js';
@@ -19,6 +20,7 @@ export const removals: readonly Removal[] = [
   ...shelfScriptRemovals,
   ...workerTaskRemovals,
   ...workerServiceRemovals,
+  ...leaseWatchRemovals,
   ...producerRemovals,
   ...redisLinkRemovals,
   ...redisDataRemovals,

@@ -271,7 +271,7 @@ export const workerServiceRemovals: readonly Removal[] = [
     name: 'leases-are-renewed-while-it-drains',
     defence: 'Without it a task that ends well during a long drain is started by a peer meanwhile.',
     file: TASK_WORKER,
-    take: 'this.services.filter((service) => service !== this.heartbeater)',
+    take: 'this.services.filter((service) => !this.keepers.includes(service))',
     by: 'this.services',
     witnesses: LEASES,
   },

@@ -5,10 +5,14 @@ const RUNNER = `${WORKER}/queue-runner.ts`;
 const EXECUTOR = `${WORKER}/executor.ts`;
 const EXECUTION = `${WORKER}/execution.ts`;
 const SETTLER = `${WORKER}/settler.ts`;
+const UPGRADE = `${WORKER}/payload-upgrade.ts`;
 
+const EXECUTED = [`${WORKER}/executor.spec.ts`];
 const SLOTS = ['test/worker/slots.spec.ts'];
 const LEASES = ['test/worker/leases.spec.ts'];
 const OUTCOMES = ['test/worker/outcomes.spec.ts'];
+const STOPPING = ['test/worker/stopping.spec.ts'];
+const UNPROVEN = ['test/worker/unproven.spec.ts'];
 const UNSETTLED = ['test/worker/unsettled.spec.ts'];
 const TIMEOUT = ['test/integration/timeout.spec.ts'];
 const DEAD = ['test/integration/dead-letter.spec.ts'];
@@ -140,10 +144,49 @@ export const workerTaskRemovals: readonly Removal[] = [
     name: 'a-stored-payload-is-held-against-the-schema',
     defence: 'Without it a handler is given what an older release, or somebody else, took for its payload.',
     file: EXECUTOR,
-    take: 'handler.parse ? handler.parse(payload) : ({ ok: true, value: payload } as const)',
-    by: '({ ok: true, value: payload } as const)',
+    take: 'parsers.of(payload) ?? unchecked',
+    by: 'unchecked',
     witnesses: DEAD,
     only: 'payload against the schema',
+  },
+  {
+    name: 'a-later-version-is-left-to-others',
+    defence:
+      'Without it an old build misreads, or buries, what a new one enqueues in the middle of a rollout.',
+    file: EXECUTOR,
+    take: ' || versionOf(message.meta) > handler.version',
+    witnesses: EXECUTED,
+  },
+  {
+    name: 'an-older-payload-is-upgraded',
+    defence: 'Without it a new build misreads, or buries, what an old one has enqueued.',
+    file: EXECUTOR,
+    take: 'version < handler.version ? handler.parseOlder(payload, version) : handler.parse(payload)',
+    by: 'handler.parse(payload)',
+    witnesses: EXECUTED,
+  },
+  {
+    name: 'an-upgrade-that-throws-is-not-retried',
+    defence: 'Without it a payload that no upgrade will ever take spends all of its attempts first.',
+    file: UPGRADE,
+    take: '      return refusal(from, error);\n',
+    by: '      throw error;\n',
+    witnesses: EXECUTED,
+  },
+  {
+    name: 'an-upgrade-that-rejects-is-not-retried',
+    defence: 'Without it likewise where the upgrade answers later.',
+    file: UPGRADE,
+    take: '.then(parse, (error: unknown) => refusal(from, error))',
+    by: '.then(parse)',
+    witnesses: EXECUTED,
+  },
+  {
+    name: 'what-was-told-to-stop-does-not-start',
+    defence: 'Without it a handler starts on a task that was handed back while its payload was checked.',
+    file: EXECUTOR,
+    take: '    if (execution.abortedBy) return this.threw(execution, execution.abortedBy);\n',
+    witnesses: EXECUTED,
   },
   {
     name: 'a-failure-that-shutdown-caused-is-none',
@@ -152,6 +195,30 @@ export const workerTaskRemovals: readonly Removal[] = [
     take: "  if (abortedBy instanceof WorkerShutdownError) return { kind: 'interrupted' };\n",
     witnesses: SHUTDOWN,
     only: 'ends well after the abort',
+  },
+  {
+    name: 'a-failure-that-an-unproven-lease-caused-is-none',
+    defence: 'Without it every partition of the network spends an attempt of each task that runs.',
+    file: EXECUTOR,
+    take: "  if (abortedBy instanceof LeaseUnprovenError) return { kind: 'interrupted' };\n",
+    witnesses: UNPROVEN,
+  },
+  {
+    name: 'a-deaf-handler-that-was-told-for-another-reason-has-not-failed',
+    defence:
+      'Without it a handler that is deaf to a lease that is not proven spends an attempt, or its task is buried.',
+    file: RUNNER,
+    take: 'thrownResult(execution, execution.abortedBy)',
+    by: "{ kind: 'threw', error: execution.abortedBy } as const",
+    witnesses: UNPROVEN,
+  },
+  {
+    name: 'whoever-was-told-to-stop-before-has-its-grace-after-the-timeout',
+    defence: 'Without it a handler whose timeout comes while it stops is declared stuck at once.',
+    file: RUNNER,
+    take: 'if (!execution.overdue) {',
+    by: 'if (!execution.abortedBy) {',
+    witnesses: STOPPING,
   },
   {
     name: 'a-fence-counts-earlier-starts',

@@ -44,6 +44,7 @@ export const EXPECTED: readonly string[] = [
     'released',
     'reclaimed',
     'stuck',
+    'unproven',
     'malformed',
   ].map((event) => `event: task.${event}`),
   ...['outcome', 'lease'].map((what) => `event: task.stale ${what}`),

@@ -69,12 +69,13 @@ export function planOf(seed: number): Plan {
   const nodes = nodesOf(dice, queues);
   const maxDeliveries = dice.between(2, 4);
   const calm = dice.chance(0.04);
+  const whenUnproven = new Dice(seed).split(4).pick(['continue', 'abort'] as const);
   return {
     seed,
     stormMs,
     nodes,
     queues,
-    engine: engineOf(dice, queues, leaseMs, maxDeliveries),
+    engine: engineOf(dice, queues, leaseMs, maxDeliveries, whenUnproven),
     worker: { leaseMs, maxDeliveries },
     climate: calm ? FAIR : climateOf(dice, leaseMs),
     timeoutMs,
@@ -143,6 +144,7 @@ function engineOf(
   queues: readonly QueuePlan[],
   leaseMs: number,
   maxDeliveries: number,
+  whenUnproven: 'continue' | 'abort',
 ): EngineOptions {
   return {
     queues: Object.fromEntries(queues.map(({ name, options }) => [name, options])),
@@ -158,6 +160,7 @@ function engineOf(
       name: 'w',
       drainTimeout: dice.pick([0, 200, 2000]),
       abortGrace: dice.pick([0, 100, 500]),
+      whenUnproven,
       noHandlerDelay: dice.pick([100, 500]),
       noHandlerTimeout: dice.pick([0, 1500]),
       block: dice.pick([300, 1000, 2000]),

@@ -36,6 +36,7 @@ const EVENTS: readonly TaskEventName[] = [
   'task.reclaimed',
   'task.stale',
   'task.stuck',
+  'task.unproven',
   'task.malformed',
   'queue.recreated',
   'data.lost',

@@ -22,6 +22,7 @@ describe('LeaseBoard', () => {
     expect(board.rows).toBe(3);
     expect(board.held(0)).toEqual([]);
     expect(board.lastBeat).toBe(0);
+    expect(board.lastRenewal).toBe(0);
   });
 
   it('shows what is held: queue, lane, entry and delivery, as they were', () => {
@@ -129,10 +130,12 @@ describe('LeaseBoard', () => {
     const other = new LeaseBoard(QUEUES, 0, board.memory);
     board.hold(1, lease(7), FOR_EVER);
     board.beat();
+    other.renewed(board.lastBeat + 0.5);
 
     expect(other.rows).toBe(4);
     expect(other.held(0)).toEqual([{ queue: 'mail', ...lease(7) }]);
     expect(other.lastBeat).toBe(board.lastBeat);
+    expect(board.lastRenewal).toBe(board.lastBeat + 0.5);
     expect(other.hold(0, lease(8), FOR_EVER)).toBe(-1);
   });
 });

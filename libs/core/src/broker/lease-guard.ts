@@ -30,8 +30,8 @@ const ID_AT = 24;
 const ID_BYTES = ROW_BYTES - ID_AT;
 
 /**
- * The leases of one process in memory that another thread can read at any time, and when this process was last seen
- * to renew them itself. Written on the way of every task, so holding and letting go are a few stores each.
+ * The leases of one process in memory that another thread can read at any time, and when this process and that thread
+ * last renewed them. Written on the way of every task, so holding and letting go are a few stores each.
  *
  * A row's state grows by one with every change and is odd while a lease is held: a reader that finds another state
  * after reading than before has read half of two leases, and skips the row.
@@ -65,6 +65,19 @@ export class LeaseBoard {
   /** When this process last set about renewing its leases, in milliseconds of {@link sharedMs}. */
   get lastBeat(): number {
     return this.times[0]!;
+  }
+
+  /**
+   * Before the last renewal that the guard has made, in milliseconds of {@link sharedMs}; 0 when it has made none. What
+   * was held then, and was still to be renewed, was renewed after that.
+   */
+  get lastRenewal(): number {
+    return this.times[1]!;
+  }
+
+  /** The guard has renewed what it found on the board, which it had begun to read at that time. */
+  renewed(fromMs: number): void {
+    this.times[1] = fromMs;
   }
 
   /** This process is well: it renews its leases itself. */

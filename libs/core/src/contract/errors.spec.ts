@@ -30,6 +30,7 @@ function oneOfEach(from: typeof mine): [name: keyof typeof mine, error: mine.Tas
     ['NonRetryableError', new from.NonRetryableError('m')],
     ['TaskTimeoutError', new from.TaskTimeoutError('t', 5)],
     ['WorkerShutdownError', new from.WorkerShutdownError('m')],
+    ['LeaseUnprovenError', new from.LeaseUnprovenError('m')],
     ['LeaseLostError', new from.LeaseLostError('m')],
   ];
 }

@@ -227,6 +227,14 @@ export class WorkerShutdownError extends TaskqError {
   static override readonly code: string = 'TASKQ_WORKER_SHUTDOWN';
 }
 
+/**
+ * Why `context.signal` was aborted: Redis was out of reach for so long that another worker may take the task over any
+ * moment (`worker.whenUnproven: 'abort'`). The task is handed back. No attempt is spent.
+ */
+export class LeaseUnprovenError extends TaskqError {
+  static override readonly code: string = 'TASKQ_LEASE_UNPROVEN';
+}
+
 /** Why `context.signal` was aborted: another worker has taken the task over; whatever this one does is stale. */
 export class LeaseLostError extends TaskqError {
   static override readonly code: string = 'TASKQ_LEASE_LOST';

@@ -28,8 +28,9 @@ export type PayloadClass<T extends object = object> = abstract new (...args: nev
 /** What a contract may carry to describe its payload. */
 export type PayloadSchema = StandardSchema<unknown, unknown> | PayloadClass;
 
-/** A payload that passed its schema, as the schema made it, or every issue found. */
-export type ParsedPayload = { ok: true; value: unknown } | { ok: false; issues: readonly PayloadIssue[] };
+/** A payload that passed its schema, as the schema made it, or every issue found; `cause` is what was thrown, if any. */
+export type ParsedPayload =
+  { ok: true; value: unknown } | { ok: false; issues: readonly PayloadIssue[]; cause?: unknown };
 
 /** Checks and transforms one payload. May answer at once or later; a schema that cannot wait answers at once. */
 export type PayloadParser = (value: unknown) => ParsedPayload | Promise<ParsedPayload>;

@@ -8,6 +8,8 @@ export interface TaskContext {
   readonly type: string;
   readonly queue: string;
   readonly priority: Lane;
+  /** Version of the payload that the task was written with; what the handler gets has been upgraded to its own. */
+  readonly version: number;
   /** Starts so far that count, this one included: 1 on the first. */
   readonly attempt: number;
   /** Starts allowed, the first included. */
@@ -26,8 +28,8 @@ export interface TaskContext {
   /** Name of the consumer that runs the task. */
   readonly worker: string;
   /**
-   * Aborted when the task times out, when the worker must hand it back, or when another worker has taken it over;
-   * `signal.reason` says which. Made on first use: a handler that never looks at it costs nothing.
+   * Aborted when the task times out, when the worker must hand it back, when another worker has taken it over, or
+   * may have (`worker.whenUnproven`); `signal.reason` says which. Made on first use: a handler that never looks at it costs nothing.
    */
   readonly signal: AbortSignal;
 }

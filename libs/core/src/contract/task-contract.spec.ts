@@ -20,6 +20,12 @@ describe('defineTask', () => {
     expect(Object.isFrozen(contract)).toBe(true);
   });
 
+  it('keeps the version of its payload, and how older ones are upgraded', () => {
+    const upgrade = (payload: unknown) => payload;
+
+    expect(defineTask({ type: 'a', version: 1000, upgrade })).toMatchObject({ version: 1000, upgrade });
+  });
+
   it.each([Dto, anything, Object.assign(() => 1, anything)])(
     'takes a class or a Standard Schema',
     (payload) => {
@@ -36,7 +42,15 @@ describe('defineTask', () => {
     [{ type: 'a', payload: {} }, ['payload']],
     [{ type: 'a', payload: 'Dto' }, ['payload']],
     [{ type: 'a', payload: null }, ['payload']],
-    [{ type: '', queue: '', payload: 5 }, ['type', 'queue', 'payload']],
+    [{ type: 'a', version: 0 }, ['version']],
+    [{ type: 'a', version: 1001 }, ['version']],
+    [{ type: 'a', version: 1.5 }, ['version']],
+    [{ type: 'a', version: '2' }, ['version']],
+    [{ type: 'a', version: null }, ['version']],
+    [{ type: 'a', version: 2, upgrade: {} }, ['upgrade']],
+    [{ type: 'a', upgrade: (payload: unknown) => payload }, ['upgrade']],
+    [{ type: 'a', version: 1, upgrade: (payload: unknown) => payload }, ['upgrade']],
+    [{ type: '', queue: '', payload: 5, version: 0 }, ['type', 'queue', 'payload', 'version']],
   ])('refuses %j, with a line per problem', (definition, problems) => {
     let error: unknown;
     try {

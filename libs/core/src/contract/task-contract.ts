@@ -9,6 +9,7 @@ import {
   type PayloadSchema,
   type StandardSchema,
 } from './payload-schema.js';
+import { idleUpgrade, isVersion, VERSION_RULE } from './payload-version.js';
 
 /**
  * Payload types of task types used by name: declare them by merging, and `producer.enqueue('email.send', …)` and
@@ -59,6 +60,16 @@ export interface ContractOptions extends TaskOptions {
   priority?: Lane;
   /** Delay before the next attempt; replaces `backoff`. Throwing falls back to `backoff`. */
   retryDelay?: (info: RetryInfo) => Duration;
+  /**
+   * Version of the payload, 1 to 1000: raise it with a change that older handlers would misread. It travels with the
+   * task, and a handler of a lower version leaves the task to others, as if it had no handler. @default 1
+   */
+  version?: number;
+  /**
+   * Makes a payload of an older version, `from`, one of today's, before the schema checks it; may answer later. A
+   * throw or a rejection counts as a payload that the schema refuses. @default the payload as it was stored
+   */
+  upgrade?: (payload: unknown, from: number) => unknown;
 }
 
 /**
@@ -115,6 +126,7 @@ export interface TaskDefinition<
   type: Type;
   /** A class-validator DTO class or any Standard Schema. Without it, any JSON is accepted and handlers get `unknown`. */
   payload?: Schema;
+  upgrade?: (payload: unknown, from: number) => InputOf<Schema> | Promise<InputOf<Schema>>;
 }
 
 /**
@@ -123,19 +135,24 @@ export interface TaskDefinition<
  * ```ts
  * export const sendEmail = defineTask({ type: 'email.send', payload: SendEmailDto, maxAttempts: 5 });
  * ```
- * @throws ConfigurationError when type or queue is no name, or `payload` neither a class nor a Standard Schema
+ * @throws ConfigurationError when type or queue is no name, `payload` neither a class nor a Standard Schema, `version`
+ *   out of its bounds, or `upgrade` no function or never to be called
  */
 export function defineTask<
   const Type extends string,
   Schema extends StandardSchema<unknown, unknown> | PayloadClass | undefined = undefined,
 >(definition: TaskDefinition<Type, Schema>): TaskContract<Type, InputOf<Schema>, OutputOf<Schema>> {
-  const { type, queue = 'default', payload } = definition;
+  const { type, queue = 'default', payload, version, upgrade } = definition;
   const problems: string[] = [];
   if (!isName(type)) problems.push(`type ${JSON.stringify(type)} must be ${NAME_RULE}`);
   if (!isName(queue)) problems.push(`queue ${JSON.stringify(queue)} must be ${NAME_RULE}`);
   if (payload !== undefined && typeof payload !== 'function' && !isStandardSchema(payload)) {
     problems.push('payload must be a DTO class or a Standard Schema (zod, valibot, arktype …)');
   }
+  if (version !== undefined && !isVersion(version)) problems.push(`version must be ${VERSION_RULE}`);
+  if (upgrade !== undefined && typeof upgrade !== 'function') problems.push('upgrade must be a function');
+  const idle = idleUpgrade(definition);
+  if (idle) problems.push(idle);
   if (problems.length > 0) throw new ConfigurationError(`task ${JSON.stringify(type)}`, problems);
   return Object.freeze({ ...definition, type, queue, payload });
 }

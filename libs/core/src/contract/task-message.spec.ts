@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { MalformedTaskError } from './errors.js';
-import { type AttemptRecord, decodeMessage, encodeMeta, type TaskMeta, withAttempt } from './task-message.js';
+import {
+  type AttemptRecord,
+  decodeMessage,
+  encodeMeta,
+  type TaskMeta,
+  versionOf,
+  withAttempt,
+} from './task-message.js';
 
 const entry = (over: Record<string, string> = {}): string[] =>
   Object.entries({
@@ -14,6 +21,7 @@ const entry = (over: Record<string, string> = {}): string[] =>
   }).flat();
 
 const FULL: TaskMeta = {
+  version: 2,
   headers: { traceparent: '00-1-1-01', empty: '' },
   maxAttempts: 3,
   timeoutMs: 5000,
@@ -102,6 +110,12 @@ describe('decodeMessage', () => {
   });
 
   const wrongMeta: [keyof TaskMeta, unknown][] = [
+    ['version', 0],
+    ['version', -2],
+    ['version', 1.5],
+    ['version', '2'],
+    ['version', null],
+    ['version', 1e300],
     ['headers', 5],
     ['headers', null],
     ['headers', ['a']],
@@ -169,6 +183,14 @@ describe('decodeMessage', () => {
 
   it('takes an odd list of fields for what it says', () => {
     expect(decodeMessage([...entry(), 'lonely'], '5-1').id).toBe('i1');
+  });
+});
+
+describe('versionOf', () => {
+  it('is the first where nothing is said, as in every entry that was written before there were versions', () => {
+    expect(versionOf(decodeMessage(['payload', '{}', 'type', 'a'], '5-1').meta)).toBe(1);
+    expect(versionOf(decodeMessage(entry({ meta: '{"version":1}' }), '5-1').meta)).toBe(1);
+    expect(versionOf(decodeMessage(entry({ meta: '{"version":7}' }), '5-1').meta)).toBe(7);
   });
 });
 

@@ -1,5 +1,6 @@
 import { MalformedTaskError } from './errors.js';
 import { isName, NAME_RULE } from './names.js';
+import { FIRST_VERSION } from './payload-version.js';
 
 /** One attempt that did not complete the task. */
 export interface AttemptRecord {
@@ -20,6 +21,8 @@ export interface BackoffOverride {
 
 /** What travels with a task beside its payload. Every member is optional; an empty record is written as ''. */
 export interface TaskMeta {
+  /** Version of the payload; absent for the first. */
+  readonly version?: number;
   /** Headers given at enqueue. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Options given at the call, which win over the contract's. */
@@ -107,6 +110,11 @@ export function decodeMessage(fields: readonly string[], entryId: string): TaskM
   };
 }
 
+/** Version of a task's payload. */
+export function versionOf(meta: TaskMeta): number {
+  return meta.version ?? FIRST_VERSION;
+}
+
 /** The text of `meta` on the wire; '' when it holds nothing. */
 export function encodeMeta(meta: TaskMeta): string {
   for (const key in meta) {
@@ -158,6 +166,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 /** What each member of `meta` must be; stored text is never trusted, whoever wrote it. */
 const META_SHAPE: Readonly<Record<keyof TaskMeta, (value: unknown) => boolean>> = {
+  version: (value) => isCount(value) && (value as number) >= 1,
   headers: (value) => isRecord(value) && Object.values(value).every((header) => typeof header === 'string'),
   maxAttempts: (value) => isCount(value) && (value as number) >= 1,
   timeoutMs: (value) => isCount(value) && (value as number) >= 1,

@@ -62,6 +62,18 @@ describe('fingerprint', () => {
     expect(new Set(all).size).toBe(all.length);
   });
 
+  it('of the first version says nothing of it, for every version to come', () => {
+    const hash = createHash('sha256').update('t\n{"a":1}').digest('base64url').slice(0, 16);
+
+    expect(fingerprint('t', { a: 1 })).toBe(hash);
+    expect(fingerprint('t', { a: 1 }, 1)).toBe(hash);
+  });
+
+  it('differs for the same text in another version, which means something else', () => {
+    const all = [1, 2, 3].map((version) => fingerprint('t', { amount: 5 }, version));
+    expect(new Set([...all, fingerprint('t', 2), fingerprint('t', '2')]).size).toBe(5);
+  });
+
   it('is one short word', () => {
     expect(fingerprint('t', { a: 'b c\nd' })).toMatch(/^\S{16}$/);
   });

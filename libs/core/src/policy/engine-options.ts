@@ -40,6 +40,12 @@ export interface WorkerOptions {
   drainTimeout?: Duration;
   /** How long an aborted handler has to end before it is declared stuck, 0 to 10 min. @default '5s' */
   abortGrace?: Duration;
+  /**
+   * What becomes of a handler when Redis was out of reach for so long (nine tenths of the lease) that another worker may
+   * take its task over: it goes on, or its signal is aborted with LeaseUnprovenError and the task is handed back. Either
+   * way `task.unproven` is emitted. @default 'continue'
+   */
+  whenUnproven?: 'continue' | 'abort';
   /** Deliveries without any outcome after which a task is dead-lettered as `crash-loop`, 2 to 100. @default 5 */
   maxDeliveries?: number;
   /** When a task whose type has no handler here is offered again, 100 ms to 1 h. @default '5s' */
@@ -122,6 +128,7 @@ export interface ResolvedWorkerOptions {
   readonly heartbeatThread: boolean;
   readonly drainTimeoutMs: number;
   readonly abortGraceMs: number;
+  readonly whenUnproven: 'continue' | 'abort';
   readonly maxDeliveries: number;
   readonly noHandlerDelayMs: number;
   readonly noHandlerTimeoutMs: number;
@@ -243,6 +250,7 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
     heartbeatThread: boolean;
     drainTimeout: number;
     abortGrace: number;
+    whenUnproven: 'continue' | 'abort';
     maxDeliveries: number;
     noHandlerDelay: number;
     noHandlerTimeout: number;
@@ -260,6 +268,7 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
     heartbeatThread: oneOf([true, false], true),
     drainTimeout: duration({ min: 0, max: HOUR }, 25 * SECOND),
     abortGrace: duration({ min: 0, max: 10 * MINUTE }, 5 * SECOND),
+    whenUnproven: oneOf(['continue', 'abort'], 'continue'),
     maxDeliveries: integer({ min: 2, max: 100 }, 5),
     noHandlerDelay: duration({ min: 100, max: HOUR }, 5 * SECOND),
     noHandlerTimeout: duration({ min: 0, max: 90 * DAY }, DAY),
@@ -272,6 +281,7 @@ const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) 
     heartbeatThread: written.heartbeatThread,
     drainTimeoutMs: written.drainTimeout,
     abortGraceMs: written.abortGrace,
+    whenUnproven: written.whenUnproven,
     maxDeliveries: written.maxDeliveries,
     noHandlerDelayMs: written.noHandlerDelay,
     noHandlerTimeoutMs: written.noHandlerTimeout,

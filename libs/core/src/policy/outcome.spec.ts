@@ -164,6 +164,7 @@ describe('a retry', () => {
 
 describe('what travels on', () => {
   const META: TaskMeta = {
+    version: 2,
     headers: { a: 'b' },
     maxAttempts: 3,
     starts: 2,
@@ -184,6 +185,7 @@ describe('what travels on', () => {
     ['crash loop', { kind: 'crash-loop', deliveries: 5 } as const],
   ])('with a %s: the fence, and everything the task came with', (_, result) => {
     expect(metaOf(result)).toMatchObject({
+      version: 2,
       headers: { a: 'b' },
       maxAttempts: 3,
       starts: 7,
@@ -284,6 +286,22 @@ describe('a task without a handler', () => {
     expect(decide(0)).toMatchObject({ kind: 'dead-letter', detail: expect.stringContaining('"mail"') });
   });
 
+  it('or with one of a lower version says so: which version it has, and which the handler', () => {
+    const lower: ExecutionResult = { kind: 'no-handler', handlerVersion: 2 };
+    const decideAt = (noHandlerSince: number) =>
+      decideOutcome(message({ meta: { version: 3, noHandlerSince } }), lower, circumstances());
+
+    expect(decideAt(40_001)).toMatchObject({
+      ...{ kind: 'no-handler', attempt: 1, handlerVersion: 2 },
+      meta: { version: 3, noHandlerSince: 40_001 },
+    });
+    expect(decideAt(40_000)).toMatchObject({
+      reason: 'no-handler',
+      detail: 'no worker handled version 3 of type "mail" for 60000 ms; the last one asked has version 2',
+      replayMeta: { version: 3 },
+    });
+  });
+
   it('is dead at once when the timeout is 0', () => {
     expect(decide(undefined, circumstances({ noHandlerTimeoutMs: 0 }))).toMatchObject({
       reason: 'no-handler',
@@ -294,6 +312,7 @@ describe('a task without a handler', () => {
 describe('a dead letter', () => {
   it('keeps the whole story for people and a fresh start for a replay', () => {
     const meta: TaskMeta = {
+      version: 2,
       headers: { a: 'b' },
       maxAttempts: 1,
       history: [{ attempt: 1, at: 5, worker: 'w0', error: { name: 'E', message: 'm' } }],
@@ -304,7 +323,10 @@ describe('a dead letter', () => {
 
     const dead = kindOf(outcome, 'dead-letter');
     expect(dead.meta.history).toHaveLength(2);
-    expect(dead.replayMeta).toEqual({ headers: { a: 'b' }, maxAttempts: 1, starts: 7, replays: 3 });
+    expect(dead.replayMeta).toEqual({
+      ...{ version: 2, headers: { a: 'b' }, maxAttempts: 1 },
+      ...{ starts: 7, replays: 3 },
+    });
   });
 
   it('says why in a sentence of bounded length', () => {

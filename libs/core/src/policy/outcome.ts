@@ -1,10 +1,12 @@
 import { durationMs } from '../contract/duration.js';
 import { NonRetryableError } from '../contract/errors.js';
+import { FIRST_VERSION } from '../contract/payload-version.js';
 import { isDirective } from '../contract/task-directive.js';
 import {
   type AttemptRecord,
   type TaskMessage,
   type TaskMeta,
+  versionOf,
   withAttempt,
 } from '../contract/task-message.js';
 import { backoffDelay } from './backoff.js';
@@ -26,9 +28,16 @@ export type ExecutionResult =
   | { readonly kind: 'returned'; readonly value: unknown }
   | { readonly kind: 'threw'; readonly error: unknown }
   | { readonly kind: 'invalid-payload'; readonly error: Error }
-  | { readonly kind: 'no-handler' }
+  | NoHandler
   | { readonly kind: 'crash-loop'; readonly deliveries: number }
   | { readonly kind: 'interrupted' };
+
+/** Nobody here can run the task: its type has no handler, or one of a lower version than its payload. */
+interface NoHandler {
+  readonly kind: 'no-handler';
+  /** The version of that handler, when there is one. */
+  readonly handlerVersion?: number;
+}
 
 /** What becomes of the task. */
 export type Outcome =
@@ -44,6 +53,7 @@ export type Outcome =
   | { readonly kind: 'snooze'; readonly delayMs: number; readonly attempt: number; readonly meta: TaskMeta }
   | {
       readonly kind: 'no-handler';
+      readonly handlerVersion: number | undefined;
       readonly delayMs: number;
       readonly attempt: number;
       readonly meta: TaskMeta;
@@ -88,7 +98,7 @@ export function decideOutcome(message: TaskMessage, result: ExecutionResult, c: 
     case 'invalid-payload':
       return dead(message, c, 'invalid-payload', result.error.message, result.error);
     case 'no-handler':
-      return decideNoHandler(message, c);
+      return decideNoHandler(message, result, c);
     case 'crash-loop':
       return dead(message, c, 'crash-loop', `delivered ${result.deliveries} times without any outcome`);
   }
@@ -129,15 +139,22 @@ function decideThrown(message: TaskMessage, error: unknown, c: Circumstances): O
   return { kind: 'retry', delayMs: retryDelay(message, error, c), attempt: message.attempt + 1, meta, error };
 }
 
-function decideNoHandler(message: TaskMessage, c: Circumstances): Outcome {
+function decideNoHandler(message: TaskMessage, { handlerVersion }: NoHandler, c: Circumstances): Outcome {
   const since = message.meta.noHandlerSince ?? c.now;
   if (c.now - since >= c.noHandlerTimeoutMs) {
-    return dead(message, c, 'no-handler', `no worker handled type "${message.type}" for ${c.now - since} ms`);
+    return dead(message, c, 'no-handler', unhandledFor(c.now - since, message, handlerVersion));
   }
   const meta = { ...carried(message, c), noHandlerSince: since };
   // Some jitter, so that a crowd of such tasks does not come back as one.
   const delayMs = Math.round(c.noHandlerDelayMs * (0.75 + 0.5 * c.random));
-  return { kind: 'no-handler', delayMs, attempt: message.attempt, meta };
+  return { kind: 'no-handler', handlerVersion, delayMs, attempt: message.attempt, meta };
+}
+
+function unhandledFor(ms: number, { type, meta }: TaskMessage, handlerVersion: number | undefined): string {
+  const version = versionOf(meta);
+  const what = version > FIRST_VERSION ? `version ${version} of type "${type}"` : `type "${type}"`;
+  const instead = handlerVersion === undefined ? '' : `; the last one asked has version ${handlerVersion}`;
+  return `no worker handled ${what} for ${ms} ms${instead}`;
 }
 
 /** The error's own `retryAfter`, else the contract's function, else the backoff. */

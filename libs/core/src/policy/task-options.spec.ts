@@ -164,11 +164,13 @@ describe('resolveContractOptions', () => {
   it('puts what a contract says over the defaults of the engine', () => {
     const defaults = { ...TASK_DEFAULTS, maxAttempts: 9, timeoutMs: 77 };
     const retryDelay = () => 5;
+    const upgrade = (payload: unknown) => payload;
 
     expect(resolveContractOptions('mail', {}, defaults)).toEqual({
       ...defaults,
       queue: 'default',
       priority: 'normal',
+      version: 1,
     });
     expect(
       resolveContractOptions(
@@ -182,7 +184,7 @@ describe('resolveContractOptions', () => {
             priority: 'low',
             retryDelay,
           },
-          durability: { replicated: 2 },
+          ...{ durability: { replicated: 2 }, version: 2, upgrade },
         },
         defaults,
       ),
@@ -194,6 +196,8 @@ describe('resolveContractOptions', () => {
       priority: 'low',
       retryDelay,
       durability: { replicated: 2 },
+      version: 2,
+      upgrade,
     });
   });
 
@@ -204,13 +208,21 @@ describe('resolveContractOptions', () => {
     expect(resolveContractOptions('mail', { durability: 'accepted' }, defaults).durability).toBe('accepted');
   });
 
+  it('refuses an upgrade that nothing would ever call', () => {
+    const upgrade = (payload: unknown) => payload;
+
+    expect(problemsOf(() => resolveContractOptions('mail', { upgrade }, TASK_DEFAULTS))).toEqual([
+      expect.stringContaining('upgrade needs a version above 1'),
+    ]);
+  });
+
   it('reports every wrong field together and names the task', () => {
     const wrong = {
       ...{ maxAttempts: 0, timeout: 0, queue: 'a:b', priority: 'x', retryDelay: 5 },
-      durability: { replicated: 17 },
+      ...{ durability: { replicated: 17 }, version: 1001, upgrade: 'no' },
     } as never;
 
-    expect(problemsOf(() => resolveContractOptions('mail', wrong, TASK_DEFAULTS))).toHaveLength(6);
+    expect(problemsOf(() => resolveContractOptions('mail', wrong, TASK_DEFAULTS))).toHaveLength(8);
     expect(() => resolveContractOptions('mail', wrong, TASK_DEFAULTS)).toThrow(/^task "mail": /);
   });
 });

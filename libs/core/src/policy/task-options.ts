@@ -3,6 +3,7 @@ import type { Duration } from '../contract/duration.js';
 import { ConfigurationError } from '../contract/errors.js';
 import { isLane, type Lane, LANES } from '../contract/lane.js';
 import { isName, NAME_RULE } from '../contract/names.js';
+import { FIRST_VERSION, idleUpgrade, VERSIONS } from '../contract/payload-version.js';
 import type { ContractOptions, RetryInfo, TaskOptions } from '../contract/task-contract.js';
 import type { TaskMeta } from '../contract/task-message.js';
 import type { ResolvedBackoff } from './backoff.js';
@@ -28,9 +29,20 @@ export interface ResolvedTaskOptions {
   readonly maxAttempts: number;
   readonly timeoutMs: number;
   readonly backoff: ResolvedBackoff;
-  readonly retryDelay: ((info: RetryInfo) => Duration) | undefined;
+  readonly retryDelay: RetryDelay | undefined;
   readonly durability: Durability;
 }
+
+/** Options of a contract or handler with every default filled in. */
+export interface ResolvedContractOptions extends ResolvedTaskOptions {
+  readonly queue: string;
+  readonly priority: Lane;
+  readonly version: number;
+  readonly upgrade: Upgrade | undefined;
+}
+
+type RetryDelay = (info: RetryInfo) => Duration;
+type Upgrade = NonNullable<ContractOptions['upgrade']>;
 
 /** What applies when nobody says otherwise. */
 export const TASK_DEFAULTS: ResolvedTaskOptions = {
@@ -61,9 +73,13 @@ export function resolveContractOptions(
   type: string,
   options: ContractOptions,
   defaults: ResolvedTaskOptions,
-): ResolvedTaskOptions & { readonly queue: string; readonly priority: Lane } {
-  const { maxAttempts, timeout, backoff, durability, queue, priority, retryDelay } = options;
-  const written = { maxAttempts, timeout, backoff, durability, queue, priority, retryDelay };
+): ResolvedContractOptions {
+  const { maxAttempts, timeout, backoff, durability, queue, priority, retryDelay, version, upgrade } =
+    options;
+  const written = {
+    ...{ maxAttempts, timeout, backoff, durability },
+    ...{ queue, priority, retryDelay, version, upgrade },
+  };
   const resolved = resolveOptions<CheckedContractOptions>(`task "${type}"`, written, {
     maxAttempts: integer(ATTEMPTS, defaults.maxAttempts),
     timeout: duration(TIMEOUT, defaults.timeoutMs),
@@ -71,20 +87,18 @@ export function resolveContractOptions(
     durability: durabilityField(defaults.durability),
     queue: text({ fits: isName, says: NAME_RULE }, 'default'),
     priority: oneOf(LANES, 'normal'),
-    retryDelay: passed<(info: RetryInfo) => Duration>('a function', (value) => typeof value === 'function'),
+    retryDelay: passed<RetryDelay>('a function', (value) => typeof value === 'function'),
+    version: integer(VERSIONS, FIRST_VERSION),
+    upgrade: passed<Upgrade>('a function', (value) => typeof value === 'function'),
   });
+  const idle = idleUpgrade(resolved);
+  if (idle) throw new ConfigurationError(`task "${type}"`, [idle]);
   const { timeout: timeoutMs, ...rest } = resolved;
   return { ...rest, timeoutMs };
 }
 
-interface CheckedContractOptions {
-  readonly maxAttempts: number;
+interface CheckedContractOptions extends Omit<ResolvedContractOptions, 'timeoutMs'> {
   readonly timeout: number;
-  readonly backoff: ResolvedBackoff;
-  readonly durability: Durability;
-  readonly queue: string;
-  readonly priority: Lane;
-  readonly retryDelay: ((info: RetryInfo) => Duration) | undefined;
 }
 
 /** Options of one enqueue call. */

@@ -13,6 +13,7 @@ import type { Durability } from '../contract/durability.js';
 import { encodePayload } from '../contract/payload-json.js';
 import { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ParsedPayload } from '../contract/payload-schema.js';
+import { FIRST_VERSION, isVersion, VERSION_RULE } from '../contract/payload-version.js';
 import type { AnyContract, PayloadInput, TaskContract } from '../contract/task-contract.js';
 import { taskId } from '../contract/task-id.js';
 import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
@@ -34,17 +35,19 @@ export interface EnqueueResult {
   readonly id: string;
   /**
    * `accepted`: written. `duplicate`: an equal task was there already. `conflict`: a task with the same idempotency
-   * key but another payload was there already; nothing was written.
+   * key but another payload, or another version of it, was there already; nothing was written.
    */
   readonly status: 'accepted' | 'duplicate' | 'conflict';
   /** The durability that was asked for, and reached, for the task that `id` names. */
   readonly durability: Durability;
 }
 
-/** Where a task type goes when it is enqueued by name. */
+/** What a contract would say of a task type that is enqueued by name. */
 export interface NamedTarget {
   /** @default 'default' */
   queue?: string;
+  /** Version of the payload, 1 to 1000. @default 1 */
+  version?: number;
 }
 
 /** What a call may say beside {@link EnqueueOptions}. */
@@ -204,13 +207,13 @@ export class TaskProducer {
     if (!isName(type)) {
       throw new ConfigurationError('enqueue', [`type ${JSON.stringify(type)} must be ${NAME_RULE}`]);
     }
-    const { queue, priority, durability } = contract
+    const { queue, priority, durability, version } = contract
       ? this.targetOf(contract, options)
-      : this.namedTarget(type, options?.queue);
+      : this.namedTarget(type, options);
     const json = this.encode(type, payload);
     const checked = this.check(type, contract, payload);
     const call = resolveCall(type, options);
-    const task = newTask({ type, payload, json, priority, call }, () => this.nextId());
+    const task = newTask({ type, version, payload, json, priority, call }, () => this.nextId());
     return { queue, durability: call.durability ?? durability, task, checked };
   }
 
@@ -292,11 +295,8 @@ export class TaskProducer {
   }
 
   private targetOf(contract: AnyContract, options: NamedTarget | undefined): Target {
-    if (options?.queue !== undefined) {
-      throw new ConfigurationError(`enqueue "${contract.type}"`, [
-        'queue belongs to the contract and cannot be given at the call',
-      ]);
-    }
+    if (options?.queue !== undefined) throw belongsToContract(contract, 'queue');
+    if (options?.version !== undefined) throw belongsToContract(contract, 'version');
     let target = this.targets.get(contract);
     if (!target) {
       target = resolveContractOptions(contract.type, contract, this.parts.options.tasks);
@@ -305,10 +305,14 @@ export class TaskProducer {
     return target;
   }
 
-  private namedTarget(type: string, queue = 'default'): Target {
-    if (isName(queue)) return { queue, priority: 'normal', durability: this.parts.options.tasks.durability };
+  private namedTarget(type: string, options: NamedTarget = {}): Target {
+    const { queue = 'default', version = FIRST_VERSION } = options;
+    if (isName(queue) && isVersion(version)) {
+      return { queue, priority: 'normal', durability: this.parts.options.tasks.durability, version };
+    }
     throw new ConfigurationError(`enqueue "${type}"`, [
-      `queue ${JSON.stringify(queue)} must be ${NAME_RULE}`,
+      ...(isName(queue) ? [] : [`queue ${JSON.stringify(queue)} must be ${NAME_RULE}`]),
+      ...(isVersion(version) ? [] : [`version must be ${VERSION_RULE}`]),
     ]);
   }
 }
@@ -318,14 +322,21 @@ interface Target {
   readonly queue: string;
   readonly priority: NewTask['lane'];
   readonly durability: Durability;
+  readonly version: number;
 }
 
 const DONE: Promise<unknown> = Promise.resolve();
 
 function resolveCall(type: string, options: (CallOptions & NamedTarget) | undefined): ResolvedEnqueueOptions {
   if (options === undefined) return resolveEnqueueOptions(type, undefined);
-  const { signal: _signal, queue: _queue, ...call } = options;
+  const { signal: _signal, queue: _queue, version: _version, ...call } = options;
   return resolveEnqueueOptions(type, call);
+}
+
+function belongsToContract({ type }: AnyContract, option: keyof NamedTarget): ConfigurationError {
+  return new ConfigurationError(`enqueue "${type}"`, [
+    `${option} belongs to the contract and cannot be given at the call`,
+  ]);
 }
 
 function asTaskqError(error: unknown): TaskqError {

@@ -163,6 +163,20 @@ describe('ClusterLinks', () => {
     expect(nodes[1].asked).toBeGreaterThan(asked);
   });
 
+  it('tells of each node whose link for commands has reached it, also of one that joins later', async () => {
+    const { links, nodes } = await two();
+    const reached = new Set<number | undefined>();
+    links.onArrival((link) => reached.add(portOf(link)));
+    await links.connect();
+    expect(reached).toEqual(new Set(nodes.map(({ port }) => port)));
+
+    const third = await FakeNode.start();
+    open.push(() => third.stop());
+    FakeNode.layout = [[0, SLOTS - 1, third.port]];
+    links.met(links.servers()[0]!, new Error('CLUSTERDOWN the cluster is down'));
+    await expect.poll(() => reached).toContain(third.port);
+  });
+
   it('takes over a redirection at once', async () => {
     const { links, nodes, moves } = await two();
     const queue = queueIn(0);

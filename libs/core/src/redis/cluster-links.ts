@@ -4,7 +4,7 @@ import type { ResolvedRedisOptions } from '../policy/redis-options.js';
 import { monotonicMs, sleep, systemClock } from '../runtime/clock.js';
 import { ClusterTopology, slotOf } from './cluster-topology.js';
 import { addressOf, clusterSeeds, describeEndpoint, type Endpoint } from './endpoint.js';
-import type { LinkRole, Links, ReconnectListener } from './links.js';
+import type { ArrivalListener, LinkRole, Links, ReconnectListener } from './links.js';
 import { NodeLinks } from './node-links.js';
 import type { Unreachable } from './why-not.js';
 
@@ -38,6 +38,7 @@ export class ClusterLinks implements Links {
   /** Parts of blocking reads, by the queue that names them. */
   private readonly parts = new Map<string, Set<string>>();
   private readonly reconnectListeners = new Set<ReconnectListener>();
+  private readonly arrivalListeners = new Set<ArrivalListener>();
   private refreshing: Promise<void> | undefined;
   private applicationClient: Cluster | undefined;
   private closed = false;
@@ -145,6 +146,11 @@ export class ClusterLinks implements Links {
   onReconnect(listener: ReconnectListener): () => void {
     this.reconnectListeners.add(listener);
     return () => this.reconnectListeners.delete(listener);
+  }
+
+  onArrival(listener: ArrivalListener): () => void {
+    this.arrivalListeners.add(listener);
+    return () => this.arrivalListeners.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -256,6 +262,9 @@ export class ClusterLinks implements Links {
       node.onReconnect((role, silentMs, awayMs) => {
         // A server that has nothing of ours is not heard of for long, and that means nothing.
         if ([...this.homes.values()].includes(address)) this.tell(role, silentMs, awayMs);
+      });
+      node.onArrival((link) => {
+        for (const listener of this.arrivalListeners) listener(link);
       });
       this.nodes.set(address, node);
       this.nodeOf.set(node.commands, node);

@@ -31,6 +31,7 @@ async function guard(data: GuardThreadData): Promise<void> {
       renewal ??= await openRenewal(data);
       await renewal.renew(held);
       renewedAt = now;
+      board.renewed(now);
     } catch {
       // Failing is nothing new to it: it tries again at its next look.
     }

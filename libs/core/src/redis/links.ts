@@ -13,6 +13,9 @@ export type LinkRole = 'commands' | 'blocking' | 'maintenance' | 'durability';
  */
 export type ReconnectListener = (role: LinkRole, silentMs: number, awayMs: number) => void;
 
+/** Told of a link for commands that has reached a server: the first time, and whenever it was made anew. */
+export type ArrivalListener = (link: Redis) => void;
+
 /** The connections of one process to wherever its queues are kept. */
 export interface Links {
   /** What may be shown of the target: never user, password or query. */
@@ -57,6 +60,9 @@ export interface Links {
    * anything is sent on it; answers how to stop that.
    */
   onReconnect(listener: ReconnectListener): () => void;
+
+  /** Calls `listener` whenever a link for commands has reached a server; answers how to stop that. */
+  onArrival(listener: ArrivalListener): () => void;
 
   /** Closes every link at once, and resolves when all are closed. */
   close(): Promise<void>;

@@ -139,6 +139,26 @@ describe('a link that is back', () => {
   });
 });
 
+describe('a link for commands', () => {
+  it('is told of whenever it has reached a server, and no other link is', async () => {
+    const fake = await server();
+    const { links, told } = linksTo(fake.port);
+    const reached: unknown[] = [];
+    const forget = links.onArrival((link) => reached.push(link));
+    await links.connect();
+    await links.ready('maintenance', 'q');
+    expect(reached).toEqual([links.commands]);
+
+    fake.hangUp();
+    await expect.poll(() => told.length).toBe(2);
+    expect(reached).toEqual([links.commands, links.commands]);
+    forget();
+    fake.hangUp();
+    await expect.poll(() => told.length).toBe(4);
+    expect(reached).toHaveLength(2);
+  });
+});
+
 describe('a database that the server does not have', () => {
   it('is refused at once, with what to set: the client would go on in the first one', async () => {
     const fake = await server();

@@ -4,7 +4,7 @@ import type { ResolvedRedisOptions } from '../policy/redis-options.js';
 import { Absence } from './absence.js';
 import { describeEndpoint, type Endpoint } from './endpoint.js';
 import { guardHandshake } from './handshake.js';
-import type { LinkRole, Links, ReconnectListener } from './links.js';
+import type { ArrivalListener, LinkRole, Links, ReconnectListener } from './links.js';
 import { ServerIdentity } from './server-identity.js';
 import { type Unreachable, WhyNot } from './why-not.js';
 
@@ -52,6 +52,7 @@ export class NodeLinks implements Links {
   /** Names of links that were ready before. */
   private readonly opened = new Set<string>();
   private readonly reconnectListeners = new Set<ReconnectListener>();
+  private readonly arrivalListeners = new Set<ArrivalListener>();
   private readonly absence: Absence;
   /** Of the link for commands. */
   private whyNot: WhyNot | undefined;
@@ -157,6 +158,11 @@ export class NodeLinks implements Links {
     return () => this.reconnectListeners.delete(listener);
   }
 
+  onArrival(listener: ArrivalListener): () => void {
+    this.arrivalListeners.add(listener);
+    return () => this.arrivalListeners.delete(listener);
+  }
+
   rebuild(link: Redis): void {
     if (!this.closed && isReady(link) && this.keeps(link)) link.disconnect(true);
   }
@@ -201,6 +207,7 @@ export class NodeLinks implements Links {
         listener(role, elsewhere ? Number.POSITIVE_INFINITY : silentMs, awayMs);
     }
     this.opened.add(name);
+    if (role === 'commands') for (const listener of this.arrivalListeners) listener(link);
   }
 
   /**

@@ -52,8 +52,8 @@ import { enqueueCall, leaseArgs, reclaimCall, RECORD_TTL_MS, settleCall } from '
 import type { Script } from './run-script.js';
 import { scripts } from './scripts.generated.js';
 import { ServerClock } from './server-clock.js';
-import { readServerFacts, type ServerFacts } from './server-check.js';
-import { demandFit } from './server-demands.js';
+import type { ServerFacts } from './server-check.js';
+import { ServerWatch } from './server-watch.js';
 
 /** Tasks moved or leases renewed by one script call. */
 const PAGE = 100;
@@ -72,6 +72,7 @@ export class RedisBroker implements Broker {
   private constructor(
     private readonly links: Links,
     private readonly options: ResolvedEngineOptions,
+    private readonly servers: ServerWatch,
     /** What was found when connecting; in a Cluster, at the first server. */
     readonly server: ServerFacts,
   ) {
@@ -95,12 +96,9 @@ export class RedisBroker implements Broker {
     const links = openLinks(options.redis, report.random);
     try {
       await links.connect();
-      const facts = await Promise.all(links.servers().map(readServerFacts));
-      const warnings = new Set<string>();
-      for (const server of facts)
-        demandFit(links.target, server, options, (warning) => void warnings.add(warning));
-      for (const warning of warnings) report.warn(warning); // once, however many nodes it is true of
-      return new RedisBroker(links, options, facts[0]!);
+      const servers = new ServerWatch({ links, options, warn: report.warn });
+      const [first] = await servers.begin();
+      return new RedisBroker(links, options, servers, first!);
     } catch (error) {
       await links.close();
       throw error;
@@ -118,6 +116,14 @@ export class RedisBroker implements Broker {
    */
   get client(): Redis | Cluster {
     return this.links instanceof ClusterLinks ? this.links.client : this.links.servers()[0]!;
+  }
+
+  /**
+   * What is wrong with servers reached since the start, as after a failover, in sentences: what would have been refused
+   * at the start (`redis.unsafe`, `redis.persistence`). They are used all the same.
+   */
+  get unfit(): readonly string[] {
+    return this.servers.unfit;
   }
 
   now(queue?: string): number {
@@ -309,6 +315,7 @@ export class RedisBroker implements Broker {
   }
 
   close(): Promise<void> {
+    this.servers.close();
     return this.links.close();
   }
 

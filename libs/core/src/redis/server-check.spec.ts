@@ -44,6 +44,17 @@ describe('unfitness', () => {
     ]);
   });
 
+  it.each(['dragonfly', 'garnet', 'keydb', 'kvrocks'] as const)(
+    'names %s, of whatever version, as a product that taskq is not tested with, and what to use',
+    (product) => {
+      expect(unfitness({ ...FIT, product, version: '8.1.0' })).toEqual([
+        expect.stringMatching(
+          new RegExp(`^it is ${product} 8\\.1\\.0, which is not known.*Redis 7\\.0.*Valkey 7\\.2.*use one`),
+        ),
+      ]);
+    },
+  );
+
   it('names an eviction policy and says how to set it right', () => {
     expect(unfitness({ ...FIT, evictionPolicy: 'volatile-ttl' })).toEqual([
       expect.stringMatching(/"volatile-ttl".*CONFIG SET maxmemory-policy noeviction/),
@@ -172,6 +183,20 @@ describe('askServer', () => {
     };
     return (await askServer(client as unknown as Redis)).replicas;
   };
+
+  it('knows a server by its product, its version and its run', async () => {
+    const client = {
+      info: () => Promise.resolve('redis_version:7.4.0\r\ndragonfly_version:df-v1.40.1\r\nrun_id:r1\r\n'),
+      config: () => Promise.reject(FORBIDDEN),
+      command: () => Promise.reject(FORBIDDEN),
+    };
+
+    expect(await askServer(client as unknown as Redis)).toMatchObject({
+      product: 'dragonfly',
+      version: 'df-v1.40.1',
+      runId: 'r1',
+    });
+  });
 
   it('counts the replicas that could confirm something', async () => {
     expect(

@@ -2,14 +2,18 @@ import type { Redis } from 'ioredis';
 import type { Durability } from '../contract/durability.js';
 import { RedisUnusableError } from '../contract/errors.js';
 import { toBrokerError } from './redis-errors.js';
+import { productOf, type ServerProduct, strangeness } from './server-product.js';
 
 /** A replica speaks every second; one that was silent for so long does not keep up. Redis' own `min-replicas-max-lag`. */
 const REPLICA_SILENT_S = 10;
 
 /** What was found behind the address. */
 export interface ServerFacts {
-  readonly product: 'redis' | 'valkey';
+  readonly product: ServerProduct;
+  /** Of the product, not the one of Redis that it may claim to be. */
   readonly version: string;
+  /** Names this run of the server: another one after each start; `undefined` when the server does not tell. */
+  readonly runId?: string | undefined;
   /** `standalone`, `sentinel` or `cluster`. */
   readonly mode: string;
   /** `master` or `slave`; `undefined` when the server does not tell. */
@@ -46,10 +50,9 @@ export async function askServer(client: Redis): Promise<ServerFacts> {
     client.config('GET', 'appendfsync').catch(forbidden),
     client.command('INFO', 'WAITAOF').catch(forbidden),
   ]);
-  const valkey = server.valkey_version;
   return {
-    product: valkey ? 'valkey' : 'redis',
-    version: valkey ?? server.redis_version ?? 'unknown',
+    ...productOf(server),
+    runId: server.run_id,
     mode: server.redis_mode ?? server.server_mode ?? 'standalone',
     role: replication.role,
     evictionPolicy: memory.maxmemory_policy,
@@ -93,10 +96,8 @@ export function durabilityLack(
 /** What makes a server unfit, in sentences that each say what to do; none when it is fit. */
 export function unfitness(facts: ServerFacts): readonly string[] {
   const reasons: string[] = [];
-  const minimum = facts.product === 'valkey' ? '7.2' : '7.0';
-  if (facts.version !== 'unknown' && older(facts.version, minimum)) {
-    reasons.push(`it is ${facts.product} ${facts.version}; taskq needs Redis 7.0 or Valkey 7.2 or newer`);
-  }
+  const strange = strangeness(facts);
+  if (strange !== undefined) reasons.push(strange);
   if (facts.evictionPolicy !== undefined && facts.evictionPolicy !== 'noeviction') {
     reasons.push(
       `its maxmemory-policy is "${facts.evictionPolicy}", which deletes tasks when memory is short; ` +
@@ -148,12 +149,6 @@ export function unfitError(
   return new RedisUnusableError(`Redis at ${target} must not be used: ${reasons.join('; ')}`, {
     fix: `mend it, or set ${option} to "warn" to go on at your own risk`,
   });
-}
-
-function older(version: string, minimum: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [minMajor = 0, minMinor = 0] = minimum.split('.').map(Number);
-  return major < minMajor || (major === minMajor && minor < minMinor);
 }
 
 function parseInfo(text: string): Record<string, string> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type EngineOptions, resolveEngineOptions } from '../policy/engine-options.js';
 import type { ServerFacts } from './server-check.js';
-import { demandFit } from './server-demands.js';
+import { demandFit, shortcomings } from './server-demands.js';
 
 const FIT: ServerFacts = {
   product: 'redis',
@@ -126,5 +126,39 @@ describe('demandFit', () => {
       warnings: [expect.stringMatching(/replica/)],
       refusal: undefined,
     });
+  });
+});
+
+describe('shortcomings', () => {
+  const of = (facts: Partial<ServerFacts>, options: EngineOptions = {}) =>
+    shortcomings({ ...FIT, ...facts }, resolveEngineOptions(options));
+
+  it('are none of a server that has all that is asked for', () => {
+    expect(of({})).toEqual({ refused: [], warned: [] });
+  });
+
+  it('are what a start would have refused, and what it would have warned of', () => {
+    const facts = { evictionPolicy: 'allkeys-lru', appendOnly: false };
+    const [evicts, forgets] = [expect.stringMatching(EVICTS), expect.stringMatching(FORGETS)];
+
+    expect(of(facts)).toEqual({ refused: [evicts], warned: [forgets] });
+    expect(of(facts, { redis: { persistence: 'require' } })).toEqual({
+      refused: [evicts, forgets],
+      warned: [],
+    });
+    expect(of(facts, { redis: { unsafe: 'warn', persistence: 'ignore' } })).toEqual({
+      refused: [],
+      warned: [evicts],
+    });
+  });
+
+  it('are said of one to which nothing can be written, too, and nothing is thrown', () => {
+    const facts = { mode: 'sentinel', evictionPolicy: 'allkeys-lru' };
+
+    for (const unsafe of ['refuse', 'warn'] as const)
+      expect(of(facts, { redis: { unsafe } })).toEqual({
+        refused: [expect.stringMatching(/it is a Sentinel/)],
+        warned: [],
+      });
   });
 });

@@ -52,14 +52,26 @@ export interface TaskEventMap {
     readonly detail: string;
     readonly error: unknown;
   };
-  /** No handler in this process: the task is offered again later. */
-  'task.unhandled': TaskFact & { readonly delayMs: number };
-  /** Handed back unfinished at shutdown. */
+  /**
+   * No handler in this process, or one of a lower version (`handlerVersion`) than the payload (`version`): the task is
+   * offered again later.
+   */
+  'task.unhandled': TaskFact & {
+    readonly delayMs: number;
+    readonly version: number;
+    readonly handlerVersion: number | undefined;
+  };
+  /** Handed back unfinished: at shutdown, or when its lease could not be proven any more. */
   'task.released': TaskFact & { readonly started: boolean };
   /** Taken from a consumer that was silent for longer than the lease, or that handed it back. */
   'task.reclaimed': TaskFact & { readonly from: string; readonly delivery: number };
   /** Another worker owns the task: what this one did with it was refused. */
   'task.stale': TaskFact & { readonly what: 'outcome' | 'lease' };
+  /**
+   * A handler runs on a lease that cannot be proven any more: Redis has not answered a heartbeat since `silentMs`, and
+   * another worker may take the task over. Once per start. What follows is `worker.whenUnproven`.
+   */
+  'task.unproven': TaskFact & { readonly silentMs: number };
   /** The handler ignored the abort signal past its grace. Its slot stays taken until it ends. */
   'task.stuck': TaskFact & { readonly runMs: number };
   /** An entry that is no task was dead-lettered. */

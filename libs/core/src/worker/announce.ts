@@ -1,6 +1,6 @@
 import type { Broker, Delivery } from '../broker/broker.js';
 import { TaskqError } from '../contract/errors.js';
-import { decodeMessage, type TaskMessage } from '../contract/task-message.js';
+import { decodeMessage, type TaskMessage, versionOf } from '../contract/task-message.js';
 import type { Outcome } from '../policy/outcome.js';
 import type { TaskEvents, TaskFact } from '../telemetry/task-events.js';
 import type { Execution } from './execution.js';
@@ -54,7 +54,12 @@ export const announce = {
         events.emit('task.snoozed', { ...fact, delayMs: outcome.delayMs });
         return;
       case 'no-handler':
-        events.emit('task.unhandled', { ...fact, delayMs: outcome.delayMs });
+        events.emit('task.unhandled', {
+          ...fact,
+          delayMs: outcome.delayMs,
+          version: versionOf(outcome.meta),
+          handlerVersion: outcome.handlerVersion,
+        });
         return;
       case 'discard':
         events.emit('task.discarded', { ...fact, reason: outcome.reason });

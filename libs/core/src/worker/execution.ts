@@ -1,7 +1,7 @@
 import type { Delivery } from '../broker/broker.js';
 import type { Lane } from '../contract/lane.js';
 import type { TaskContext } from '../contract/task-context.js';
-import type { AttemptRecord, TaskMessage } from '../contract/task-message.js';
+import { type AttemptRecord, type TaskMessage, versionOf } from '../contract/task-message.js';
 import type { ResolvedTaskOptions } from '../policy/task-options.js';
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
@@ -34,6 +34,10 @@ class ExecutionContext implements TaskContext {
 
   get priority(): Lane {
     return this.delivery.lane;
+  }
+
+  get version(): number {
+    return versionOf(this.message.meta);
   }
 
   get attempt(): number {
@@ -76,6 +80,10 @@ export class Execution {
   readonly starts: number;
   /** Why the handler was told to stop, when it was. */
   abortedBy: Error | undefined;
+  /** It has run for longer than its timeout. */
+  overdue = false;
+  /** Its lease could not be proven at some time, and that was told. */
+  unproven = false;
   /** The handler has returned or thrown. */
   ended = false;
   /** Row of its lease on the board of the guard; -1 for none. */

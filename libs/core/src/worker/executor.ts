@@ -1,27 +1,34 @@
 import type { Delivery } from '../broker/broker.js';
 import {
   InvalidPayloadError,
+  LeaseUnprovenError,
   MalformedTaskError,
   TaskTimeoutError,
   WorkerShutdownError,
 } from '../contract/errors.js';
 import { decodePayload } from '../contract/payload-json.js';
+import type { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ParsedPayload, PayloadParser } from '../contract/payload-schema.js';
-import { decodeMessage, type TaskMessage } from '../contract/task-message.js';
+import { decodeMessage, type TaskMessage, versionOf } from '../contract/task-message.js';
 import type { ExecutionResult } from '../policy/outcome.js';
 import {
   effectiveOptions,
   resolveContractOptions,
   type ResolvedTaskOptions,
 } from '../policy/task-options.js';
+import { isThenable } from '../runtime/thenable.js';
 import { crashesOf, Execution } from './execution.js';
 import type { HandlerDefinition } from './handler-registry.js';
+import { type OlderPayloadParser, upgrading } from './payload-upgrade.js';
 import type { ConsumerParts } from './worker-parts.js';
 
 /** A handler with everything about it that can be known before the first task. */
 interface PreparedHandler {
   readonly run: HandlerDefinition['run'];
-  readonly parse: PayloadParser | undefined;
+  readonly version: number;
+  readonly parse: PayloadParser;
+  /** For payloads of a lower version than the handler's. */
+  readonly parseOlder: OlderPayloadParser;
   readonly options: ResolvedTaskOptions;
 }
 
@@ -54,14 +61,7 @@ export class Executor {
   ) {
     const { registry, parsers, options } = parts;
     this.handlers = new Map(
-      registry.of(queue).map((handler) => [
-        handler.type,
-        {
-          run: handler.run,
-          parse: parsers.of(handler.payload),
-          options: resolveContractOptions(handler.type, handler.options, options.tasks),
-        },
-      ]),
+      registry.of(queue).map((handler) => [handler.type, prepared(handler, parsers, options.tasks)]),
     );
   }
 
@@ -74,8 +74,10 @@ export class Executor {
     const crashes = crashesOf(delivery);
     if (crashes > this.parts.options.worker.maxDeliveries) {
       this.observer.refused(delivery, message, { kind: 'crash-loop', deliveries: crashes - 1 }, options);
-    } else if (!handler) {
-      this.observer.refused(delivery, message, { kind: 'no-handler' }, options);
+    } else if (!handler || versionOf(message.meta) > handler.version) {
+      // The payload of a later version is not looked at: whatever this build made of it would be a guess.
+      const result = { kind: 'no-handler', handlerVersion: handler?.version } as const;
+      this.observer.refused(delivery, message, result, options);
     } else {
       this.parseAndRun(delivery, message, handler, options);
     }
@@ -113,10 +115,15 @@ export class Executor {
     this.invoke(execution, handler, decoded.value);
   }
 
-  /** Promises are only made where the schema or the handler makes one: most tasks end in the turn they start in. */
+  /**
+   * Promises are only made where the upgrade, the schema or the handler makes one: most tasks end in the turn they
+   * start in.
+   */
   private invoke(execution: Execution, handler: PreparedHandler, payload: unknown): void {
     try {
-      const parsed = handler.parse ? handler.parse(payload) : ({ ok: true, value: payload } as const);
+      const { version } = execution.context;
+      const parsed =
+        version < handler.version ? handler.parseOlder(payload, version) : handler.parse(payload);
       if (parsed instanceof Promise) {
         parsed
           .then((answer) => this.runParsed(execution, handler, answer))
@@ -129,10 +136,12 @@ export class Executor {
 
   private runParsed(execution: Execution, handler: PreparedHandler, parsed: ParsedPayload): void {
     if (!parsed.ok) {
-      const error = new InvalidPayloadError(execution.message.type, parsed.issues);
+      const error = new InvalidPayloadError(execution.message.type, parsed.issues, { cause: parsed.cause });
       this.observer.ended(execution, { kind: 'invalid-payload', error });
       return;
     }
+    // While the payload was waited for, the task may have been timed out, handed back or taken over.
+    if (execution.abortedBy) return this.threw(execution, execution.abortedBy);
     const value = handler.run(parsed.value as never, execution.context);
     if (isThenable(value)) {
       value.then(
@@ -147,16 +156,24 @@ export class Executor {
   }
 }
 
-/** A handler that throws after it was told to stop failed for that reason, whatever it throws. */
-function thrownResult(execution: Execution, error: unknown): ExecutionResult {
-  const { abortedBy } = execution;
-  if (abortedBy instanceof WorkerShutdownError) return { kind: 'interrupted' };
-  if (abortedBy instanceof TaskTimeoutError && error !== abortedBy) abortedBy.cause ??= error;
-  return { kind: 'threw', error: abortedBy ?? error };
+function prepared(
+  { type, run, payload, options }: HandlerDefinition,
+  parsers: PayloadParsers,
+  defaults: ResolvedTaskOptions,
+): PreparedHandler {
+  const resolved = resolveContractOptions(type, options, defaults);
+  const { version, upgrade } = resolved;
+  const parse = parsers.of(payload) ?? unchecked;
+  return { run, version, parse, parseOlder: upgrade ? upgrading(upgrade, parse) : parse, options: resolved };
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  );
+const unchecked: PayloadParser = (value) => ({ ok: true, value });
+
+/** A handler that throws after it was told to stop failed for that reason, whatever it throws. */
+export function thrownResult(execution: Execution, error: unknown): ExecutionResult {
+  const { abortedBy } = execution;
+  if (abortedBy instanceof WorkerShutdownError) return { kind: 'interrupted' };
+  if (abortedBy instanceof LeaseUnprovenError) return { kind: 'interrupted' };
+  if (abortedBy instanceof TaskTimeoutError && error !== abortedBy) abortedBy.cause ??= error;
+  return { kind: 'threw', error: abortedBy ?? error };
 }

@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.js';
 import type { LeaseBoard } from '../broker/lease-guard.js';
 import { PeriodicService, type PeriodicOptions } from '../runtime/service.js';
+import type { LeaseWatch } from './lease-watch.js';
 import type { QueueRunner } from './queue-runner.js';
 
 /** A beat that failed is repeated so many times before the next would have been due. */
@@ -15,6 +16,8 @@ export class Heartbeater extends PeriodicService {
     options: PeriodicOptions,
     /** Told of every beat. */
     private readonly board: LeaseBoard,
+    /** Told of every beat that succeeded. */
+    private readonly watch: LeaseWatch,
   ) {
     super(options);
   }
@@ -31,6 +34,8 @@ export class Heartbeater extends PeriodicService {
   private async renew(runner: QueueRunner): Promise<void> {
     const leases = runner.leases();
     if (leases.length === 0) return;
+    const sentAt = this.options.clock.monotonicMs();
     for (const lost of await this.broker.extend(runner.queue, this.consumer, leases)) runner.loseLease(lost);
+    this.watch.renewed(runner, sentAt);
   }
 }

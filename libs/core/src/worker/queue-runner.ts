@@ -15,7 +15,7 @@ import { TASK_DEFAULTS, type ResolvedTaskOptions } from '../policy/task-options.
 import { Deadlines } from '../runtime/deadlines.js';
 import { announce, factOf } from './announce.js';
 import { crashesOf, type Execution, startsOf } from './execution.js';
-import { type ExecutionObserver, Executor } from './executor.js';
+import { type ExecutionObserver, Executor, thrownResult } from './executor.js';
 import { leaseOf, malformedSettlement, settlementOf } from './settlement.js';
 import { Settler } from './settler.js';
 import type { ConsumerParts } from './worker-parts.js';
@@ -153,8 +153,13 @@ export class QueueRunner implements ExecutionObserver {
   /** Entries in our hands, as the heartbeat names them. */
   leases(): Lease[] {
     const leases = this.settler.leases();
-    for (const execution of this.running) if (!execution.decided) leases.push(leaseOf(execution.delivery));
+    for (const { delivery } of this.undecided()) leases.push(leaseOf(delivery));
     return leases;
+  }
+
+  /** Handlers that run and whose tasks are still ours, as far as is known. */
+  *undecided(): Generator<Execution> {
+    for (const execution of this.running) if (!execution.decided) yield execution;
   }
 
   /** Keeps `count` slots free for entries that are about to be delivered; answers how to give them up. */
@@ -219,16 +224,14 @@ export class QueueRunner implements ExecutionObserver {
 
   /** Tells every handler that its task is about to be handed back. */
   abortAll(): void {
-    for (const execution of this.running) {
-      if (!execution.decided) execution.abort(new WorkerShutdownError('the worker is shutting down'));
+    for (const execution of this.undecided()) {
+      execution.abort(new WorkerShutdownError('the worker is shutting down'));
     }
   }
 
   /** Hands back whatever has not ended. */
   releaseAll(): void {
-    for (const execution of this.running) {
-      if (!execution.decided) this.settle(execution, { kind: 'release' });
-    }
+    for (const execution of this.undecided()) this.settle(execution, { kind: 'release' });
   }
 
   /** Resolves when every outcome decided so far is settled or given up. */
@@ -326,17 +329,21 @@ export class QueueRunner implements ExecutionObserver {
     return decideOutcome(message, result, circumstances);
   }
 
-  /** First the signal; if the handler ignores that past its grace, the attempt is over without it. */
+  /**
+   * First the signal; if the handler ignores that past its grace, the attempt is over without it. One that was told to
+   * stop before, for what is not its fault, has not failed: its task is handed back.
+   */
   private expire(execution: Execution): void {
     if (execution.ended || execution.decided) return;
-    if (!execution.abortedBy) {
+    if (!execution.overdue) {
+      execution.overdue = true;
       execution.abort(new TaskTimeoutError(execution.message.type, execution.options.timeoutMs));
       this.deadlines.set(execution, this.parts.options.worker.abortGraceMs);
       return;
     }
     const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
     this.parts.events.emit('task.stuck', { ...factOf(this.queue, execution.message), runMs });
-    const result: ExecutionResult = { kind: 'threw', error: execution.abortedBy };
+    const result = thrownResult(execution, execution.abortedBy);
     this.settle(execution, this.decide(execution.message, result, execution.starts, execution.options));
   }
 

@@ -8,6 +8,7 @@ import type { Service } from '../runtime/service.js';
 import { Fetcher } from './fetcher.js';
 import { Heartbeater } from './heartbeater.js';
 import { Janitor } from './janitor.js';
+import { LeaseWatch } from './lease-watch.js';
 import { Promoter } from './promoter.js';
 import { QueueRunner } from './queue-runner.js';
 import { Reclaimer } from './reclaimer.js';
@@ -81,7 +82,8 @@ export class TaskWorker {
   private board: LeaseBoard | undefined;
   private guard: LeaseGuard | undefined;
   private services: readonly Service[] = [];
-  private heartbeater: Heartbeater | undefined;
+  /** Those of them that go on until the last handler has ended. */
+  private keepers: readonly Service[] = [];
   private reclaimer: Reclaimer | undefined;
   private starting: Promise<void> | undefined;
   private stopping: Promise<StopReport> | undefined;
@@ -182,7 +184,9 @@ export class TaskWorker {
     const promoter = new Promoter(broker, consumer, queues, every('promoter', PROMOTE_EVERY_MS));
     const reclaimer = new Reclaimer(broker, consumer, runners, times, every('reclaimer', leaseMs / 6));
     const janitor = new Janitor(broker, consumer, queues, options.limits, every('janitor', CLEAN_EVERY_MS));
-    const heartbeater = new Heartbeater(broker, consumer, runners, every('heartbeater', heartbeatMs), board);
+    const watch = new LeaseWatch(runners, board, this.parts, every('watch', leaseMs / 6));
+    const beats = every('heartbeater', heartbeatMs);
+    const heartbeater = new Heartbeater(broker, consumer, runners, beats, board, watch);
     for (const part of parts) {
       const fetcher = new Fetcher(
         runners.filter((runner) => part.includes(runner.queue)),
@@ -199,12 +203,13 @@ export class TaskWorker {
       if (silentMs > leaseMs * SHORT_OUTAGE) reclaimer.hold();
       heartbeater.trigger();
     });
-    this.heartbeater = heartbeater;
+    this.keepers = [heartbeater, watch];
     this.reclaimer = reclaimer;
     this.runners = runners;
     this.board = runners.length > 0 ? board : undefined;
     this.fetchers = [...new Set(fetcherOf.values())];
-    this.services = runners.length === 0 ? [] : [heartbeater, ...this.fetchers, promoter, reclaimer, janitor];
+    this.services =
+      runners.length === 0 ? [] : [...this.keepers, ...this.fetchers, promoter, reclaimer, janitor];
   }
 
   private startGuard(board: LeaseBoard): void {
@@ -218,6 +223,7 @@ export class TaskWorker {
   private async stopOnce(): Promise<StopReport> {
     const started = this.parts.clock.monotonicMs();
     const active = this.activeTasks();
+    const releasedBefore = this.releasedTasks();
     this.state = 'quiet';
     // What is being made is made first: half a start cannot be stopped.
     await this.starting?.catch(() => undefined);
@@ -228,7 +234,7 @@ export class TaskWorker {
     await this.idle(() => Math.min(graceEnds, this.drainEnds + this.parts.options.worker.abortGraceMs));
     for (const runner of this.runners) runner.releaseAll();
     await this.sayGoodbye();
-    const released = this.runners.reduce((sum, runner) => sum + runner.released, 0);
+    const released = this.releasedTasks() - releasedBefore;
     const stuck = this.runners.reduce((sum, runner) => sum + runner.active, 0);
     this.state = 'stopped';
     return {
@@ -243,14 +249,14 @@ export class TaskWorker {
   private async quiet(): Promise<void> {
     for (const runner of this.runners) runner.quiet();
     await Promise.all(
-      this.services.filter((service) => service !== this.heartbeater).map((service) => service.stop()),
+      this.services.filter((service) => !this.keepers.includes(service)).map((service) => service.stop()),
     );
   }
 
   private async sayGoodbye(): Promise<void> {
     const { broker, clock } = this.parts;
     await atMost(clock, GOODBYE_MS, Promise.all(this.runners.map((runner) => runner.flushed())));
-    await this.heartbeater?.stop();
+    await Promise.all(this.keepers.map((service) => service.stop()));
     await this.guard?.stop();
     this.forgetReconnect?.();
     for (const runner of this.runners) runner.close();
@@ -260,6 +266,10 @@ export class TaskWorker {
 
   private activeTasks(): number {
     return this.runners.reduce((sum, runner) => sum + runner.active - runner.stuck, 0);
+  }
+
+  private releasedTasks(): number {
+    return this.runners.reduce((sum, runner) => sum + runner.released, 0);
   }
 
   /** Waits until no task is active, or until the deadline, which may come closer meanwhile. */

@@ -31,6 +31,7 @@ function judge(over: Partial<HealthFacts> = {}) {
     blockMs: 2000,
     late: [],
     losses: [],
+    unfit: [],
     failOnDataLoss: false,
     ...over,
   });
@@ -69,10 +70,11 @@ describe('judgeHealth', () => {
     expect(judge({ losses })).toEqual(['degraded', 'data was lost in "a", "b"']);
     expect(judge({ losses, failOnDataLoss: true })).toEqual(['down', 'data was lost in "a", "b"']);
     expect(judge({ failOnDataLoss: true })).toEqual(['up']);
-    expect(judge({ late: ['a'], losses })).toEqual([
+    expect(judge({ late: ['a'], losses, unfit: ['Redis at h:1: it evicts'] })).toEqual([
       'degraded',
       'tasks wait too long in "a"',
       'data was lost in "a", "b"',
+      'Redis at h:1: it evicts',
     ]);
   });
 });

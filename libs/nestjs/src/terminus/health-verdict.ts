@@ -11,6 +11,8 @@ export interface HealthFacts {
   readonly late: readonly string[];
   /** Losses of data that are not long past. */
   readonly losses: readonly KnownLoss[];
+  /** What is wrong with the servers, in sentences. */
+  readonly unfit: readonly string[];
   readonly failOnDataLoss: boolean;
 }
 
@@ -29,7 +31,7 @@ export function judgeHealth(facts: HealthFacts): HealthVerdict {
   const lost = whatWasLost(facts.losses);
   const down = [...whyNotWorking(facts), ...(facts.failOnDataLoss ? lost : [])];
   if (down.length > 0) return { state: 'down', reasons: down };
-  const degraded = [...whatIsStuck(facts), ...whatIsLate(facts.late), ...lost];
+  const degraded = [...whatIsStuck(facts), ...whatIsLate(facts.late), ...lost, ...facts.unfit];
   return { state: degraded.length > 0 ? 'degraded' : 'up', reasons: degraded };
 }
 

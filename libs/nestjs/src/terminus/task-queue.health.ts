@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { ConfigurationError, type KnownLoss, type QueueCounts, type TaskQueue } from '@taskq/core';
+import {
+  ConfigurationError,
+  type KnownLoss,
+  type QueueCounts,
+  type RedisBroker,
+  type TaskQueue,
+} from '@taskq/core';
 import { getTaskQueueToken, getTaskWorkerHostToken } from '../task-queue.tokens.js';
 import type { TaskWorkerHost } from '../task-worker.host.js';
 import { judgeHealth } from './health-verdict.js';
@@ -33,8 +39,9 @@ const DEFAULTS = { backlogAgeMs: 60_000, timeoutMs: 2000, dataLossMs: 300_000 };
 /**
  * Health of one connection for Terminus: `down` when Redis does not answer, when a worker that should run does not get
  * on, or when all its slots are taken by handlers that do not end; `degraded` when that is so in one of its queues, when
- * tasks wait too long, and for a while after Redis lost data, of which the details say what; else `up`. Terminus 11 knows
- * no `degraded`: there it is `up` with `degraded: true` in the details. Details are numbers and names, never payloads.
+ * tasks wait too long, for a while after Redis lost data, of which the details say what, and while the server is one
+ * that the options refuse at a start; else `up`. Terminus 11 knows no `degraded`: there it is `up` with
+ * `degraded: true` in the details. Details are numbers and names, never payloads.
  */
 @Injectable()
 export class TaskQueueHealthIndicator {
@@ -56,8 +63,10 @@ export class TaskQueueHealthIndicator {
     const names = options.queues ?? [...new Set([...host.queues, ...Object.keys(queue.options.queues)])];
     const { backlogAgeMs, timeoutMs, dataLossMs } = { ...DEFAULTS, ...options };
     const losses = recentLosses(queue, dataLossMs);
+    const unfit = unfitServers(queue);
     const known = {
       worker: workerDetail(host),
+      ...(unfit.length > 0 && { unfit }),
       ...(losses.length > 0 && { dataLoss: losses.map(lossDetail) }),
     };
     let answer: RedisAnswer;
@@ -73,6 +82,7 @@ export class TaskQueueHealthIndicator {
       blockMs: queue.options.worker.blockMs,
       late: names.filter((name) => (counts[name]?.oldestReadyMs ?? 0) > backlogAgeMs),
       losses,
+      unfit,
       failOnDataLoss: options.failOnDataLoss ?? false,
     });
     const details = { redis: { pingMs }, ...known, queues: counts };
@@ -112,6 +122,11 @@ async function askRedis({ inspector }: TaskQueue, names: readonly string[]): Pro
 /** The last loss of each queue, where that is not longer ago. */
 function recentLosses({ losses }: TaskQueue, withinMs: number): readonly KnownLoss[] {
   return losses.lastOfEach.filter(({ at }) => Date.now() - at < withinMs);
+}
+
+/** A broker of somebody's own, as in a test, may have no servers. */
+function unfitServers({ broker }: TaskQueue): readonly string[] {
+  return (broker as Partial<RedisBroker>).unfit ?? [];
 }
 
 /** What was lost, from where to where, and what could be done about it. */
