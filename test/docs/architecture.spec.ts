@@ -57,7 +57,9 @@ describe('the page', () => {
   });
 
   it('tells the services that run, at the intervals of the code', () => {
-    const worker = read('libs/core/src/worker/task-worker.ts');
+    const worker = ['task-worker', 'part-services']
+      .map((file) => read(`libs/core/src/worker/${file}.ts`))
+      .join('');
     const every = Object.fromEntries(
       tableUnder('docs/architecture.md', 'Beside the path').rows.map((row) => [
         /\[(\w+)\]/.exec(row['service']!)![1]!,

@@ -23,7 +23,15 @@ export const HOUR = 60 * MINUTE;
 
 /** Calls that can be got in the way of. */
 type Verb =
-  'enqueue' | 'settle' | 'extend' | 'reclaim' | 'fetch' | 'interruptFetch' | 'ensureQueue' | 'removeConsumer';
+  | 'enqueue'
+  | 'settle'
+  | 'extend'
+  | 'reclaim'
+  | 'promote'
+  | 'fetch'
+  | 'interruptFetch'
+  | 'ensureQueue'
+  | 'removeConsumer';
 type GuardRequest = Parameters<Broker['guardLeases']>[0];
 type Request<V extends Verb> = Parameters<MemoryBroker[V]>;
 type Answer<V extends Verb> = Promise<Awaited<ReturnType<MemoryBroker[V]>>>;
@@ -35,6 +43,8 @@ export class TroubledBroker extends MemoryBroker {
   private readonly troubles = new Map<Verb, Trouble<never>>();
   /** What the guard of leases was told, when there was one to start. */
   guarding: GuardRequest | undefined;
+  /** Every queue is read by itself, as if it were kept elsewhere. */
+  apart = false;
 
   /** Lets every call of a verb go through `trouble`, until the next. */
   trouble<V extends Verb>(verb: V, trouble: Trouble<V>): void {
@@ -61,6 +71,10 @@ export class TroubledBroker extends MemoryBroker {
     return this.through('reclaim', () => super.reclaim(...request), request);
   }
 
+  override promote(...request: Request<'promote'>): Answer<'promote'> {
+    return this.through('promote', () => super.promote(...request), request);
+  }
+
   override fetch(...request: Request<'fetch'>): Answer<'fetch'> {
     return this.through('fetch', () => super.fetch(...request), request);
   }
@@ -75,6 +89,10 @@ export class TroubledBroker extends MemoryBroker {
 
   override removeConsumer(...request: Request<'removeConsumer'>): Answer<'removeConsumer'> {
     return this.through('removeConsumer', () => super.removeConsumer(...request), request);
+  }
+
+  override async fetchGroups(queues: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return this.apart ? queues.map((queue) => [queue]) : super.fetchGroups(queues);
   }
 
   override guardLeases(request?: GuardRequest): undefined {

@@ -51,7 +51,7 @@ export const workerServiceRemovals: readonly Removal[] = [
     name: 'sweeps-are-held-after-an-outage',
     defence: 'Without it whoever is back first takes over everything that runs.',
     file: TASK_WORKER,
-    take: '      if (silentMs > leaseMs * SHORT_OUTAGE) reclaimer.hold();\n',
+    take: '      if (silentMs > leaseMs * SHORT_OUTAGE) this.holdSweeps();\n',
     witnesses: LEASES,
   },
   {
@@ -72,7 +72,7 @@ export const workerServiceRemovals: readonly Removal[] = [
     name: 'leases-are-renewed-as-soon-as-the-link-is-back',
     defence: 'Without it leases run out after an outage that they had just outlived.',
     file: TASK_WORKER,
-    take: '      heartbeater.trigger();\n',
+    take: '      for (const { heartbeater } of this.caretakers) heartbeater.trigger();\n',
     witnesses: LEASES,
   },
   {
@@ -258,6 +258,23 @@ export const workerServiceRemovals: readonly Removal[] = [
     take: 'const blocked = now - board.lastBeat > heartbeatMs * BLOCKED_AFTER_BEATS;',
     by: 'const blocked = false;',
     witnesses: ['test/integration/lease-guard.spec.ts'],
+  },
+  {
+    name: 'queues-of-several-servers-are-cared-for-apart',
+    defence:
+      'Without it a server that hangs or is gone stops leases, sweeps and delayed tasks of all others.',
+    file: TASK_WORKER,
+    take: 'this.caretakers = parts.map(',
+    by: 'this.caretakers = [parts.flat()].map(',
+    witnesses: ['test/worker/apart.spec.ts'],
+  },
+  {
+    name: 'a-blocked-process-keeps-what-can-be-reached',
+    defence: 'Without it one master that is gone costs a blocked process the leases on all others.',
+    file: 'libs/core/src/redis/lease-renewal.ts',
+    take: 'const renewals = await Promise.allSettled(\n      queues.map(',
+    by: 'const renewals: PromiseSettledResult<void>[] = await Promise.allSettled(\n      queues.slice(0, 1).map(',
+    witnesses: ['libs/core/src/redis/lease-renewal.spec.ts'],
   },
   {
     name: 'no-two-workers-have-one-name',

@@ -5,13 +5,9 @@ import { queueOptions } from '../policy/engine-options.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { withoutRepeats } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
-import { Fetcher } from './fetcher.js';
-import { Heartbeater } from './heartbeater.js';
-import { Janitor } from './janitor.js';
 import { LeaseWatch } from './lease-watch.js';
-import { Promoter } from './promoter.js';
+import { PartServices } from './part-services.js';
 import { QueueRunner } from './queue-runner.js';
-import { Reclaimer } from './reclaimer.js';
 import type { WorkerParts } from './worker-parts.js';
 
 /** How to stop. */
@@ -47,15 +43,9 @@ export interface WorkerStatus {
   readonly lastProgressMs: number;
 }
 
-/** How often due tasks are looked for when nothing says that one is due sooner. */
-const PROMOTE_EVERY_MS = 1000;
-
 /** Leases that the guard can look after. */
 const MOST_ROWS = 65_536;
 const SPARE_ROWS = 512;
-
-/** How often the janitor comes. */
-const CLEAN_EVERY_MS = 60_000;
 
 /**
  * An outage of at most a third of the lease hurts nobody who lives: a lease is a third old at worst when it begins,
@@ -78,13 +68,12 @@ export class TaskWorker {
   readonly consumer: string;
   private state: WorkerStatus['state'] = 'idle';
   private runners: readonly QueueRunner[] = [];
-  private fetchers: readonly Fetcher[] = [];
+  private caretakers: readonly PartServices[] = [];
   private board: LeaseBoard | undefined;
   private guard: LeaseGuard | undefined;
   private services: readonly Service[] = [];
   /** Those of them that go on until the last handler has ended. */
   private keepers: readonly Service[] = [];
-  private reclaimer: Reclaimer | undefined;
   private starting: Promise<void> | undefined;
   private stopping: Promise<StopReport> | undefined;
   private drainEnds = Number.POSITIVE_INFINITY;
@@ -127,7 +116,7 @@ export class TaskWorker {
       state: this.state,
       consumer: this.consumer,
       queues: this.runners.map(({ queue, slots, active, stuck }) => ({ queue, slots, active, stuck })),
-      lastProgressMs: Math.max(0, ...this.fetchers.map((fetcher) => fetcher.silentMs)),
+      lastProgressMs: Math.max(0, ...this.caretakers.map(({ fetcher }) => fetcher.silentMs)),
     };
   }
 
@@ -155,7 +144,7 @@ export class TaskWorker {
     if (this.board) this.startGuard(this.board);
     // Redis may be back only just: who starts now cannot know, and others may not have renewed their leases yet.
     const { leaseMs, heartbeatMs } = this.parts.options.worker;
-    this.reclaimer?.hold(heartbeatMs + Math.min(leaseMs, OTHERS_RECONNECT_MS));
+    this.holdSweeps(heartbeatMs + Math.min(leaseMs, OTHERS_RECONNECT_MS));
     for (const service of this.services) service.start();
     for (const runner of this.runners) runner.wakeUp();
   }
@@ -164,52 +153,45 @@ export class TaskWorker {
     const { broker, options, logger, clock, random } = this.parts;
     const { consumer } = this;
     const { leaseMs, heartbeatMs } = options.worker;
+    const slots = queues.reduce((sum, queue) => sum + queueOptions(options, queue).concurrency, 0);
+    // Twice as many rows as slots: outcomes on their way keep their leases, too.
+    const board = new LeaseBoard(queues, Math.min(MOST_ROWS, 2 * slots + SPARE_ROWS));
+    const partOf = new Map<string, PartServices>();
+    const told = {
+      changed: (runner: QueueRunner, heard: boolean) =>
+        partOf.get(runner.queue)?.fetcher.changed(runner, heard),
+      vacated: (runner: QueueRunner) => partOf.get(runner.queue)?.reclaimer.vacated(runner.queue),
+      decided: () => this.lookAgain(),
+    };
+    const runners = queues.map(
+      (queue, boardQueue) => new QueueRunner(queue, { ...this.parts, ...told, consumer, board, boardQueue }),
+    );
+    const every = (name: string, everyMs: number) => ({ name, everyMs, clock, logger, random });
+    const watch = new LeaseWatch(runners, board, this.parts, every('watch', leaseMs / 6));
     const times = {
       leaseMs,
       holdMs: heartbeatMs + OTHERS_RECONNECT_MS,
       lateMs: Math.min(options.redis.commandTimeoutMs, leaseMs * SHORT_OUTAGE),
     };
-    const slots = queues.reduce((sum, queue) => sum + queueOptions(options, queue).concurrency, 0);
-    // Twice as many rows as slots: outcomes on their way keep their leases, too.
-    const board = new LeaseBoard(queues, Math.min(MOST_ROWS, 2 * slots + SPARE_ROWS));
-    const fetcherOf = new Map<string, Fetcher>();
-    const changed = (runner: QueueRunner, heard: boolean): void =>
-      fetcherOf.get(runner.queue)?.changed(runner, heard);
-    const vacated = (runner: QueueRunner): void => reclaimer.vacated(runner.queue);
-    const told = { changed, vacated, decided: () => this.lookAgain() };
-    const runners = queues.map(
-      (queue, boardQueue) => new QueueRunner(queue, { ...this.parts, ...told, consumer, board, boardQueue }),
-    );
-    const every = (name: string, everyMs: number) => ({ name, everyMs, clock, logger, random });
-    const promoter = new Promoter(broker, consumer, queues, every('promoter', PROMOTE_EVERY_MS));
-    const reclaimer = new Reclaimer(broker, consumer, runners, times, every('reclaimer', leaseMs / 6));
-    const janitor = new Janitor(broker, consumer, queues, options.limits, every('janitor', CLEAN_EVERY_MS));
-    const watch = new LeaseWatch(runners, board, this.parts, every('watch', leaseMs / 6));
-    const beats = every('heartbeater', heartbeatMs);
-    const heartbeater = new Heartbeater(broker, consumer, runners, beats, board, watch);
-    for (const part of parts) {
-      const fetcher = new Fetcher(
-        runners.filter((runner) => part.includes(runner.queue)),
-        {
-          ...this.parts,
-          consumer,
-          part: `${consumer} ${part[0]}`,
-          woken: (queue, entryId, why) => (why === 'due' ? promoter : reclaimer).wake(queue, entryId),
-        },
-      );
-      for (const queue of part) fetcherOf.set(queue, fetcher);
-    }
-    this.forgetReconnect = broker.onReconnect((_link, silentMs) => {
-      if (silentMs > leaseMs * SHORT_OUTAGE) reclaimer.hold();
-      heartbeater.trigger();
+    this.caretakers = parts.map((part) => {
+      const its = runners.filter(({ queue }) => part.includes(queue));
+      const services = new PartServices(its, { ...this.parts, consumer, board, watch, times });
+      for (const queue of part) partOf.set(queue, services);
+      return services;
     });
-    this.keepers = [heartbeater, watch];
-    this.reclaimer = reclaimer;
+    this.forgetReconnect = broker.onReconnect((_link, silentMs) => {
+      if (silentMs > leaseMs * SHORT_OUTAGE) this.holdSweeps();
+      for (const { heartbeater } of this.caretakers) heartbeater.trigger();
+    });
+    this.keepers = [watch, ...this.caretakers.map(({ heartbeater }) => heartbeater)];
     this.runners = runners;
     this.board = runners.length > 0 ? board : undefined;
-    this.fetchers = [...new Set(fetcherOf.values())];
     this.services =
-      runners.length === 0 ? [] : [...this.keepers, ...this.fetchers, promoter, reclaimer, janitor];
+      runners.length === 0 ? [] : [watch, ...this.caretakers.flatMap(({ services }) => services)];
+  }
+
+  private holdSweeps(ms?: number): void {
+    for (const { reclaimer } of this.caretakers) reclaimer.hold(ms);
   }
 
   private startGuard(board: LeaseBoard): void {
