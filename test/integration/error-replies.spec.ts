@@ -144,7 +144,7 @@ describe.each(REACTIONS)('every code of which the table says "%s", answered once
 
   it('to a producer that asks what became of a task: it finds out, at the next call at the latest', async () => {
     await each(reaction, async (answer) => {
-      const { engine, proxy, inject } = await stage(answer, { producer: { timeout: '700ms' } });
+      const { engine, proxy, inject } = await stage(answer, { producer: { timeout: '1500ms' } });
       const lost = proxy.dropReply({ match: { script: 'enqueue' }, times: Number.POSITIVE_INFINITY });
       const enqueue = (): Promise<EnqueueResult> => engine.producer.enqueue('quick', 1, { id: 'a' });
       expect((await outcome(enqueue())).error?.code).toBe('TASKQ_ENQUEUE_OUTCOME_UNKNOWN');

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { FaultProxy } from '../chaos/proxy/fault-proxy.js';
@@ -26,14 +27,13 @@ describe('a command that the engine’s connection was given', () => {
     const { proxy, client, counter } = await behindProxy();
     proxy.cut();
     await expect.poll(() => client.status, { timeout: 5000 }).not.toBe('ready');
-    const begun = performance.now();
-    const calls = await Promise.allSettled(Array.from({ length: 100 }, () => client.incr(counter)));
-    const took = performance.now() - begun;
+    let refused = 0;
+    for (let call = 0; call < 100; call += 1) client.incr(counter).catch(() => (refused += 1));
+    await setImmediate();
+
+    expect(refused).toBe(100);
     proxy.heal();
     await expect.poll(() => client.ping().catch(() => ''), { timeout: 5000 }).toBe('PONG');
-
-    expect(calls.map(({ status }) => status)).toEqual(Array.from({ length: 100 }, () => 'rejected'));
-    expect(took).toBeLessThan(500);
     expect(await here.admin.get(counter)).toBeNull();
   });
 });
