@@ -15,6 +15,7 @@ const OFFERED = [`${PRODUCER}/reoffer.spec.ts`];
 const SILENCE = ['test/integration/lost-reply.spec.ts'];
 const LOSS = ['test/integration/data-loss.spec.ts'];
 const REMEMBERED = ['test/producer/memory-of-redis.spec.ts'];
+const REFUSED = ['test/producer/refused-after-loss.spec.ts'];
 const ENQUEUE = ['test/integration/enqueue.spec.ts'];
 
 /** Defences of a call of `enqueue`, from the payload to the answer, and of what Redis loses after that. */
@@ -72,8 +73,8 @@ export const producerRemovals: readonly Removal[] = [
     name: 'what-cannot-be-found-out-any-more-is-not-denied',
     defence: 'Without it a task in doubt for longer than Redis remembers it is written again.',
     file: CHANNEL,
-    take: "(this.mayKnow(sentAt) ? 'not-applied' : 'forgotten')",
-    by: "'not-applied'",
+    take: "(this.mayKnow(sentAt) ? notThere : 'forgotten')",
+    by: 'notThere',
     witnesses: DOUBT,
   },
   {
@@ -289,7 +290,49 @@ export const producerRemovals: readonly Removal[] = [
     name: 'waiting-for-room-ends',
     defence: 'Without it callers of a queue that stays full wait for ever, and pile up.',
     file: TASK_PRODUCER,
-    take: '      if (left <= 0) throw new QueueFullError(queue, maxReady, this.fullPause(queue));\n',
+    take: '      if (left <= 0) throw full();\n',
     witnesses: ['test/integration/backpressure.spec.ts'],
+  },
+  {
+    name: 'what-may-have-run-is-not-refused',
+    defence: 'Without it a task that ran before Redis lost it is told to have never been written.',
+    file: TASK_PRODUCER,
+    take: 'if (error instanceof EnqueueOutcomeUnknownError || !this.committers.mayHaveRun(queue, id)) return error;\n    return new EnqueueOutcomeUnknownError(id, queue, error);',
+    by: 'return error;',
+    witnesses: REFUSED,
+  },
+  {
+    name: 'another-server-may-not-have-what-the-last-was-sent',
+    defence: 'Without it a replica that was behind says of what never reached it that it was never written.',
+    file: COMMITTERS,
+    take: '      if (elsewhere) for (const committer of this.committers.values()) committer.otherData();\n',
+    witnesses: REFUSED,
+    only: 'is gone since',
+  },
+  {
+    name: 'a-repeat-that-is-refused-by-other-data-proves-nothing',
+    defence:
+      'Without it the replica that was behind is believed when it refuses what the primary had taken in.',
+    file: CHANNEL,
+    take: "      if (repeated && line !== this.line) this.parts.resolved(refusedOf(tasks, reply), 'gone');\n",
+    witnesses: REFUSED,
+    only: 'within a call',
+  },
+  {
+    name: 'what-was-known-and-is-lost-may-have-run',
+    defence:
+      'Without it a task that was known to be accepted, and is lost, is refused like one that never was.',
+    file: UNRESOLVED,
+    take: "this.known.set(id, 'gone');",
+    by: 'this.known.delete(id);',
+    witnesses: DOUBT,
+  },
+  {
+    name: 'what-is-accepted-again-is-in-no-doubt',
+    defence: 'Without it whoever enqueues the id anew is told for ever that nobody knows.',
+    file: TASK_PRODUCER,
+    take: '      if (task.ownId) this.committers.accepted(queue, task.id);\n',
+    witnesses: REFUSED,
+    only: 'like any other',
   },
 ];

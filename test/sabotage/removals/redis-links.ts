@@ -7,12 +7,13 @@ const CALLS = `${REDIS}/calls.ts`;
 const ERRORS = `${REDIS}/redis-errors.ts`;
 const BROKER = `${REDIS}/redis-broker.ts`;
 const READER = `${REDIS}/blocking-reader.ts`;
+const WATCHDOG = `${REDIS}/watchdog.ts`;
 const FETCHES = `${REDIS}/fetches.ts`;
 const ERAS = `${REDIS}/eras.ts`;
 const ABSENCE = `${REDIS}/absence.ts`;
 const CLUSTER = `${REDIS}/cluster-links.ts`;
 
-const LINKS = [`${REDIS}/node-links.spec.ts`];
+const LINKED = [`${REDIS}/node-links.spec.ts`];
 const CODES = [`${REDIS}/redis-errors.spec.ts`];
 const ERA = ['test/broker/eras.spec.ts'];
 const RECOVERY = ['test/integration/recovery.spec.ts'];
@@ -57,8 +58,8 @@ export const redisLinkRemovals: readonly Removal[] = [
   {
     name: 'a-read-that-stays-silent-is-given-up',
     defence: 'Without it a half-open connection looks like an empty queue for ever.',
-    file: READER,
-    take: 'answered || this.links.rebuild(link)',
+    file: WATCHDOG,
+    take: 'answered || silent()',
     by: 'answered',
     witnesses: RECOVERY,
     only: 'dead in one direction.*taskq:blocking',
@@ -66,11 +67,27 @@ export const redisLinkRemovals: readonly Removal[] = [
   {
     name: 'a-process-that-was-held-up-reads-what-is-there',
     defence: 'Without it a worker that was busy throws away the answer that has come meanwhile.',
-    file: READER,
-    take: 'setImmediate(() => setImmediate(() => answered || this.links.rebuild(link)))',
-    by: 'this.links.rebuild(link)',
+    file: WATCHDOG,
+    take: 'setImmediate(() => setImmediate(() => answered || silent()))',
+    by: 'silent()',
     witnesses: SILENCE,
     only: 'held up',
+  },
+  {
+    name: 'a-dead-link-has-the-others-prove-that-they-are-alive',
+    defence: 'Without it the next call waits in vain on the next dead link: twice as long until all is well.',
+    file: NODE_LINKS,
+    take: '    for (const other of this.links.values()) if (isReady(other)) this.probe(other);\n',
+    witnesses: LINKED,
+    only: 'prove that they are alive',
+  },
+  {
+    name: 'a-link-that-waits-for-an-answer-is-not-asked',
+    defence: 'Without it a read that waits for tasks is taken for a dead link.',
+    file: NODE_LINKS,
+    take: '    if (link.commandQueue.length > 0) return;\n',
+    witnesses: LINKED,
+    only: 'theirs is another limit',
   },
   {
     name: 'a-connection-that-is-not-answered-is-ended',
@@ -85,7 +102,7 @@ export const redisLinkRemovals: readonly Removal[] = [
     defence: 'Without it tasks are written to the first database where the one asked for does not exist.',
     file: HANDSHAKE,
     take: '  refuseOtherDatabase(link);\n',
-    witnesses: [...LINKS, 'test/integration/boot.spec.ts'],
+    witnesses: [...LINKED, 'test/integration/boot.spec.ts'],
   },
   {
     name: 'upkeep-does-not-outlive-its-link',
@@ -110,7 +127,7 @@ export const redisLinkRemovals: readonly Removal[] = [
     file: NODE_LINKS,
     take: '(DEMOTED.test(error.message) ? 1 : false)',
     by: 'false',
-    witnesses: LINKS,
+    witnesses: LINKED,
   },
   {
     name: 'a-failover-is-heard-of',
@@ -134,7 +151,7 @@ export const redisLinkRemovals: readonly Removal[] = [
     file: NODE_LINKS,
     take: 'elsewhere ? Number.POSITIVE_INFINITY : silentMs',
     by: 'silentMs',
-    witnesses: LINKS,
+    witnesses: LINKED,
   },
   {
     name: 'a-script-that-is-not-known-is-sent-whole',

@@ -7,7 +7,8 @@ import { type Law, LawBroken, type Scene } from './law.js';
 interface Record {
   /** How often it was accepted since the store last lost anything. */
   accepted: number;
-  unknown: boolean;
+  /** Whether it was accepted ever: then it may have run. */
+  ever: boolean;
   /** What it was told in the end, when that was that nothing was written. */
   refused: string | undefined;
 }
@@ -21,8 +22,7 @@ export class Answers implements Law {
   sees(fact: Fact, scene: Scene): void {
     if (fact.kind === 'applied') this.applied(fact, scene);
     else if (fact.kind === 'told') this.told(fact.ask, fact.answer);
-    else if (fact.kind === 'blow' && LOSING.has(fact.blow))
-      for (const record of this.records.values()) record.accepted = 0;
+    else if (fact.kind === 'blow') this.struck(fact.blow);
   }
 
   private applied({ call }: Fact & { kind: 'applied' }, { book }: Scene): void {
@@ -37,31 +37,34 @@ export class Answers implements Law {
       // What was lost and is offered again may have been completed meanwhile: that is promised to nobody.
       if (again) continue;
       record.accepted += 1;
+      record.ever = true;
       if (record.accepted > 1) this.broken(`${id} was accepted twice`);
       if (record.refused !== undefined)
         this.broken(`${id} was accepted, and refused before: ${record.refused}`);
     }
   }
 
+  private struck(blow: string): void {
+    for (const record of this.records.values()) {
+      if (LOSING.has(blow)) record.accepted = 0;
+      // Whoever deletes everything behind the back of those who wait for an answer, deletes what would tell them.
+      if (blow === 'flush') record.ever = false;
+    }
+  }
+
   private told({ number, queue }: Ask, answer: EnqueueResult | Error): void {
     const record = this.of(number);
-    if (answer instanceof EnqueueOutcomeUnknownError) record.unknown = true;
-    else if (answer instanceof Error) {
-      if (record.unknown) return;
+    if (answer instanceof EnqueueOutcomeUnknownError) return;
+    if (answer instanceof Error) {
       record.refused = answer.message;
-      if (record.accepted > 0)
+      if (record.ever)
         this.broken(`call ${number} was refused (${answer.message}), and its task was accepted`);
     } else if (!this.ids.has(`${queue} ${answer.id}`))
       this.broken(`call ${number} was told that ${answer.id} is ${answer.status}, and nothing was written`);
   }
 
   private of(number: number): Record {
-    const record = this.records.get(number) ?? {
-      accepted: 0,
-      ever: false,
-      unknown: false,
-      refused: undefined,
-    };
+    const record = this.records.get(number) ?? { accepted: 0, ever: false, refused: undefined };
     this.records.set(number, record);
     return record;
   }

@@ -27,6 +27,8 @@ export interface WireParts {
   readonly witness: Witness;
   /** Counts the servers that there were: what was sent to an earlier one reaches nobody. */
   readonly server: () => number;
+  /** Counts the runs of servers: a restart and a failover begin one, and whoever is connected anew is told which it is. */
+  readonly run: () => number;
   /** How long a process waits for an answer. */
   readonly timeoutMs: number;
 }
@@ -55,9 +57,12 @@ export class Wire implements Broker {
   private readonly arrivesAt: Record<LinkName, number> = { commands: 0, blocking: 0, maintenance: 0 };
   private readonly answersAt: Record<LinkName, number> = { commands: 0, blocking: 0, maintenance: 0 };
   private readonly reconnectListeners = new Set<ReconnectListener>();
+  /** The run of a server that was reached last. */
+  private run: number;
 
   constructor(private readonly parts: WireParts) {
     const { store, machine } = parts;
+    this.run = parts.run();
     store.onReconnect((...news) => {
       for (const listener of this.reconnectListeners) listener(...news);
     });
@@ -96,12 +101,14 @@ export class Wire implements Broker {
   }
 
   /** Gets the connections back, when the process runs. */
-  regain(elsewhere: boolean): void {
-    const { machine, store } = this.parts;
+  regain(): void {
+    const { machine, store, run, witness } = this.parts;
     machine.enter(() => {
       if (this.state !== 'down') return;
       this.state = 'up';
-      this.parts.witness({
+      const elsewhere = this.run !== run();
+      this.run = run();
+      witness({
         kind: 'blow',
         blow: 'reconnected',
         on: machine.name,

@@ -36,6 +36,8 @@ export class World {
   private servers = 1;
   /** Counts the primaries: who followed an earlier one is not the next. */
   private primary = 1;
+  /** Runs of servers, as far as they are told apart by those who connect. */
+  private runs = 1;
   private born = 0;
   private awayUntil = 0;
   private closing = false;
@@ -77,7 +79,7 @@ export class World {
     this.awayUntil = 0;
     for (const host of this.hosts) {
       host.machine.thaw();
-      host.wire.regain(false);
+      host.wire.regain();
     }
   }
 
@@ -85,7 +87,7 @@ export class World {
   meetAnew(): void {
     for (const host of this.hosts) {
       host.wire.lose(false);
-      this.timeline.after(this.weather.pauseMs() * 5, () => host.wire.regain(false));
+      this.timeline.after(this.weather.pauseMs() * 5, () => host.wire.regain());
     }
   }
 
@@ -126,6 +128,7 @@ export class World {
       stray: this.tamper(new MemoryBroker({ store, clock: machine }), store),
       witness,
       server: () => this.servers,
+      run: () => this.runs,
       timeoutMs: plan.timeoutMs,
     });
     const died = (host: Host): void => this.crash(host);
@@ -209,12 +212,12 @@ export class World {
   private loseLink(host: Host, ms: number): void {
     this.blow('link lost', host.name, `${Math.round(ms)} ms`);
     host.wire.lose();
-    this.timeline.after(ms + this.weather.pauseMs(), () => this.regain(host, false));
+    this.timeline.after(ms + this.weather.pauseMs(), () => this.regain(host));
   }
 
   private outage(ms: number): void {
     this.blow('outage', '', `${Math.round(ms)} ms`);
-    this.everybodyLoses(ms, false, true);
+    this.everybodyLoses(ms, true);
   }
 
   /** Another server takes over, and what the first has done since a while ago never reached it. */
@@ -236,23 +239,24 @@ export class World {
   private goBackTo(blow: 'failover' | 'restart', { snapshot, page }: Mark, awayMs: number): void {
     this.blow(blow, '', `away ${Math.round(awayMs)} ms`);
     this.servers += 1;
-    this.everybodyLoses(awayMs, blow === 'failover', false);
+    this.runs += 1;
+    this.everybodyLoses(awayMs, false);
     this.ledger.wentBack(page);
     this.store.restore(snapshot);
   }
 
-  private everybodyLoses(ms: number, elsewhere: boolean, strays: boolean): void {
+  private everybodyLoses(ms: number, strays: boolean): void {
     this.awayUntil = Math.max(this.awayUntil, this.timeline.now + ms);
     for (const host of this.hosts) {
       host.wire.lose(strays);
-      this.timeline.after(ms + this.weather.pauseMs(), () => this.regain(host, elsewhere));
+      this.timeline.after(ms + this.weather.pauseMs(), () => this.regain(host));
     }
   }
 
   /** A wire that was lost for another reason meanwhile comes back when that is over. */
-  private regain(host: Host, elsewhere: boolean): void {
-    if (this.timeline.now >= this.awayUntil) host.wire.regain(elsewhere);
-    else this.timeline.at(this.awayUntil + this.weather.pauseMs(), () => this.regain(host, elsewhere));
+  private regain(host: Host): void {
+    if (this.timeline.now >= this.awayUntil) host.wire.regain();
+    else this.timeline.at(this.awayUntil + this.weather.pauseMs(), () => this.regain(host));
   }
 
   private flush(): void {

@@ -127,7 +127,8 @@ export class BacklogFullError extends TaskqError {
 /**
  * Redis did not answer in time: the task may or may not have been accepted. Enqueue again with the same `id` to be
  * sure: the producer that threw this recognises the first copy whatever has become of it, any other while the copy is
- * waiting, running or dead, and nothing is written twice.
+ * waiting, running or dead, and nothing is written twice. Also instead of a refusal, which is its `cause`, where Redis may
+ * have had the task, and let it run, before it lost it.
  */
 export class EnqueueOutcomeUnknownError extends TaskqError {
   static override readonly code: string = 'TASKQ_ENQUEUE_OUTCOME_UNKNOWN';

@@ -45,7 +45,10 @@ export class Committers {
     this.reoffer = new Reoffer(parts);
     this.waiting = new WaitingBytes(parts.options.producer.waitingBytes);
     this.forgetReconnect = parts.broker.onReconnect((link, silentMs, awayMs) => {
-      if (link === 'commands') this.reconnected(awayMs ?? (Number.isFinite(silentMs) ? silentMs : 0));
+      if (link !== 'commands') return;
+      const elsewhere = !Number.isFinite(silentMs);
+      if (elsewhere) for (const committer of this.committers.values()) committer.otherData();
+      this.reconnected(awayMs ?? (elsewhere ? 0 : silentMs));
     });
   }
 
@@ -56,6 +59,16 @@ export class Committers {
       this.committers.get(key) ??
       this.create(key, queue, durability, queueOptions(this.parts.options, queue).maxReady)
     );
+  }
+
+  /** Whether Redis may have had the task, and let it run, before it lost it. */
+  mayHaveRun(queue: string, id: string): boolean {
+    return this.unresolved.get(queue)?.mayHaveRun(id) ?? false;
+  }
+
+  /** The task, of which that could be said, is accepted now. */
+  accepted(queue: string, id: string): void {
+    this.unresolved.get(queue)?.accepted(id);
   }
 
   /** Resolves when what is being offered again is answered. */
@@ -104,8 +117,12 @@ export class Committers {
   }
 
   private resolveAll(queue: string): void {
-    for (const [key, committer] of this.committers)
-      if (key === queue || key.startsWith(`${queue} `)) committer.resolve();
+    for (const committer of this.allOf(queue)) committer.resolve();
+  }
+
+  private allOf(queue: string): readonly EnqueueCommitter[] {
+    const own = [...this.committers].filter(([key]) => key === queue || key.startsWith(`${queue} `));
+    return own.map(([, committer]) => committer);
   }
 
   /** Redis may have come back with less than it had answered: ask, before anybody has to wait for the answer. */
@@ -116,6 +133,7 @@ export class Committers {
 
   private lost(queue: string, durability: Durability, tasks: LostTasks): void {
     this.unresolvedOf(queue).lost();
+    for (const committer of this.allOf(queue)) committer.otherData();
     const offering = this.reoffer
       .lost(queue, tasks, this.again(queue, durability))
       .finally(() => this.offering.delete(offering));

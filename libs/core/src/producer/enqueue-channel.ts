@@ -29,10 +29,11 @@ export interface SentGroup {
 }
 
 /**
- * What is found out about a group that was given up: an answer per task; `not-applied`, and then it never will be; or
- * `forgotten`, since it was so long ago that nobody can tell any more.
+ * What is found out about a group that was given up: an answer per task; `not-applied`, and then it never will be;
+ * `gone`, the same of data of which something may have been lost since it was sent; or `forgotten`, since it was so long
+ * ago that nobody can tell any more.
  */
-export type GroupFate = readonly EnqueueAnswer[] | 'not-applied' | 'forgotten';
+export type GroupFate = readonly EnqueueAnswer[] | 'not-applied' | 'gone' | 'forgotten';
 
 /** Groups that were answered and are gone. */
 export interface LostGroups {
@@ -64,7 +65,7 @@ export interface ChannelParts {
   ) => void;
   /** Called when the callers of these tasks are told that nobody knows what became of them. */
   readonly unknown: (tasks: readonly NewTask[]) => void;
-  /** Called when as much is known of that as ever will be. */
+  /** Called when as much is known of that as ever will be; and with `gone` of tasks that were refused by other data. */
   readonly resolved: (tasks: readonly NewTask[], fate: GroupFate) => void;
   /** Called when the broker has forgotten groups that it had answered. */
   readonly lost: (groups: LostGroups) => void;
@@ -80,8 +81,10 @@ export class EnqueueChannel {
   private sequence = 0;
   private answered = 0;
   private answeredAt: Moment | undefined;
-  /** The last group, when it was given up without an answer, and when it was sent first. */
-  private unresolved: { readonly tasks: readonly NewTask[]; readonly sentAt: Moment } | undefined;
+  /** Counts how often the broker may have lost something. */
+  private line = 0;
+  /** The last group, when it was given up without an answer. */
+  private unresolved: Unresolved | undefined;
 
   constructor(
     private readonly name: string,
@@ -98,23 +101,30 @@ export class EnqueueChannel {
     return this.unresolved !== undefined;
   }
 
+  /** The broker has other data from now on: of what it was sent and has not answered, it may know nothing. */
+  otherData(): void {
+    this.line += 1;
+  }
+
   /**
    * Sends one group; answers for each task what became of it, within `timeoutMs`. Never rejects. A group without tasks
    * finds out about the last one, and is answered when all that came before it is as safe as the durability says.
    */
   async send(tasks: readonly NewTask[], timeoutMs: number): Promise<SentGroup> {
     const sentAt = momentOf(this.parts.clock);
+    const { line } = this;
     const time = { begun: sentAt, deadline: sentAt.steadyMs + timeoutMs };
     try {
       if (this.unresolved) await this.resolveLast(this.unresolved, time);
       this.sequence += 1;
       const after = this.remembered ? this.answered : 0;
-      const reply = await this.sendUntilAnswered(tasks, after, time);
+      const { reply, repeated } = await this.sendUntilAnswered(tasks, after, time);
       this.heard(tasks, reply, after);
+      if (repeated && line !== this.line) this.parts.resolved(refusedOf(tasks, reply), 'gone');
       return { outcomes: reply.answers, failure: undefined };
     } catch (error) {
       if (error instanceof UnknownOutcome) {
-        this.unresolved = { tasks, sentAt };
+        this.unresolved = { tasks, sentAt, line };
         this.parts.unknown(tasks);
       }
       const failure = error instanceof UnknownOutcome ? error.cause : error;
@@ -123,10 +133,7 @@ export class EnqueueChannel {
   }
 
   /** The next group would take the place of the last one's record: what that says is read before. */
-  private async resolveLast(
-    { tasks, sentAt }: { readonly tasks: readonly NewTask[]; readonly sentAt: Moment },
-    time: Allowed,
-  ): Promise<void> {
+  private async resolveLast({ tasks, sentAt, line }: Unresolved, time: Allowed): Promise<void> {
     const { sequence, name: channel } = this;
     const { broker, queue, durability, resolved } = this.parts;
     const answers = await this.untilAnswered(time, () =>
@@ -136,8 +143,9 @@ export class EnqueueChannel {
       throw nothingSent(error);
     });
     this.unresolved = undefined;
-    // It may have been applied when it was sent first, and what the broker knew of it has expired.
-    resolved(tasks, answers ?? (this.mayKnow(sentAt) ? 'not-applied' : 'forgotten'));
+    // It may have been applied when it was sent first, and what the broker knew of it has expired, or was lost.
+    const notThere = this.line === line ? 'not-applied' : 'gone';
+    resolved(tasks, answers ?? (this.mayKnow(sentAt) ? notThere : 'forgotten'));
   }
 
   private heard(tasks: readonly NewTask[], reply: EnqueueReply, after: number): void {
@@ -156,19 +164,20 @@ export class EnqueueChannel {
     tasks: readonly NewTask[],
     after: number,
     time: Allowed,
-  ): Promise<EnqueueReply> {
+  ): Promise<{ readonly reply: EnqueueReply; readonly repeated: boolean }> {
     const { sequence, name: channel } = this;
     const { broker, queue, maxReady, durability } = this.parts;
     const group = { queue, channel, sequence, after, maxReady, durability, tasks };
     let maybeApplied = false;
     try {
-      return await this.untilAnswered(
+      const reply = await this.untilAnswered(
         time,
         () => broker.enqueue(group),
         (error) => {
           maybeApplied ||= error instanceof BrokerTimeoutError;
         },
       );
+      return { reply, repeated: maybeApplied };
     } catch (error) {
       throw maybeApplied && error instanceof BrokerError ? new UnknownOutcome(error) : error;
     }
@@ -212,10 +221,21 @@ export class EnqueueChannel {
   }
 }
 
+/** A group that was given up, when it was sent first, and to which data. */
+interface Unresolved {
+  readonly tasks: readonly NewTask[];
+  readonly sentAt: Moment;
+  readonly line: number;
+}
+
 /** When a group was sent first, and until when it may be sent again, by the steady clock. */
 interface Allowed {
   readonly begun: Moment;
   readonly deadline: number;
+}
+
+function refusedOf(tasks: readonly NewTask[], { answers }: EnqueueReply): readonly NewTask[] {
+  return tasks.filter((_, position) => answers[position]?.status === 'full');
 }
 
 function nothingSent(cause: unknown): BrokerError {

@@ -78,6 +78,7 @@ const SPREAD_FROM = 32;
  * task leaves at the end of its turn; tasks that come while every channel is busy leave with the next group.
  */
 export class EnqueueCommitter {
+  private readonly channels: readonly EnqueueChannel[];
   private readonly idle: EnqueueChannel[];
   private readonly line: WaitingLine;
   /** Called with why not, or nothing, when a group that leaves from now on is answered. */
@@ -116,10 +117,11 @@ export class EnqueueCommitter {
       resolved: (tasks: readonly NewTask[], fate: GroupFate) => parts.unresolved.resolve(tasks, fate),
       lost: (groups: LostGroups) => this.lost(groups),
     };
-    this.idle = Array.from(
+    this.channels = Array.from(
       { length: durability === 'accepted' ? CHANNELS : PATIENT_CHANNELS },
       (_, i) => new EnqueueChannel(`${name}-${i}`, channelParts),
     );
+    this.idle = [...this.channels];
   }
 
   add(pending: PendingTask): void {
@@ -195,6 +197,11 @@ export class EnqueueCommitter {
   probe(awayMs: number): void {
     this.accepted.back(awayMs);
     this.sendEmpty((channel) => channel.remembered || channel.doubtful);
+  }
+
+  /** What was sent and is not answered may have been applied, and lost since. */
+  otherData(): void {
+    for (const channel of this.channels) channel.otherData();
   }
 
   private sendEmpty(which: (channel: EnqueueChannel) => boolean): void {

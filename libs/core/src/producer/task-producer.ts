@@ -3,6 +3,7 @@ import type { Broker, EnqueueAnswer, NewTask } from '../broker/broker.js';
 import {
   ConfigurationError,
   EnqueueManyError,
+  EnqueueOutcomeUnknownError,
   InvalidPayloadError,
   LifecycleError,
   QueueFullError,
@@ -147,10 +148,11 @@ export class TaskProducer {
       const ensured = this.ensure(queue);
       if (ensured !== undefined) await ensured;
       let answer = await this.send(queue, durability, task);
-      if (answer instanceof Error) throw answer;
+      if (answer instanceof Error) throw this.refusal(queue, task, answer);
       if (answer.status === 'full')
         answer = await this.whenThereIsRoom(queue, durability, task, options?.signal);
       else if (this.fullFor.size > 0) this.fullFor.delete(queue);
+      if (task.ownId) this.committers.accepted(queue, task.id);
       const { status } = answer;
       const id = 'id' in answer ? answer.id : task.id;
       const { events } = this.parts;
@@ -251,22 +253,31 @@ export class TaskProducer {
     signal: AbortSignal | undefined,
   ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
     const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
-    if (whenFull === 'reject') throw new QueueFullError(queue, maxReady, this.fullPause(queue));
+    const full = (): TaskqError =>
+      this.refusal(queue, task, new QueueFullError(queue, maxReady, this.fullPause(queue)));
+    if (whenFull === 'reject') throw full();
     const { clock, random } = this.parts;
     const deadline = clock.monotonicMs() + waitTimeoutMs;
     for (let pause = FULL_PAUSE_MS.first; ; pause = Math.min(pause * 1.5, FULL_PAUSE_MS.longest)) {
       signal?.throwIfAborted();
       const left = deadline - clock.monotonicMs();
-      if (left <= 0) throw new QueueFullError(queue, maxReady, this.fullPause(queue));
+      if (left <= 0) throw full();
       // Jittered, so that waiting callers do not come back as one.
       await sleep(clock, Math.min(left, pause * (0.5 + random())), signal);
       signal?.throwIfAborted();
       const answer = await this.send(queue, durability, task);
-      if (answer instanceof Error) throw answer;
+      if (answer instanceof Error) throw this.refusal(queue, task, answer);
       if (answer.status === 'full') continue;
       this.fullFor.delete(queue);
+      this.committers.accepted(queue, task.id);
       return answer;
     }
+  }
+
+  /** A task that Redis may have had, and let run, before it lost it is not refused: what became of it is unknown. */
+  private refusal(queue: string, { id }: NewTask, error: TaskqError): TaskqError {
+    if (error instanceof EnqueueOutcomeUnknownError || !this.committers.mayHaveRun(queue, id)) return error;
+    return new EnqueueOutcomeUnknownError(id, queue, error);
   }
 
   /** What to tell callers: grows while the queue stays full, jittered so that they do not come back as one. */

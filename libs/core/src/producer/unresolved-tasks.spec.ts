@@ -33,7 +33,27 @@ describe('UnresolvedTasks', () => {
     tasks.resolve([task('forgotten')], 'forgotten');
     tasks.lost();
 
-    expect(['accepted', 'forgotten', 'doubtful'].map((id) => tasks.has(id))).toEqual([false, true, true]);
+    const ids = ['accepted', 'forgotten', 'doubtful'];
+    expect(ids.map((id) => tasks.has(id))).toEqual([false, true, true]);
+    // What was accepted and is lost may have run before.
+    expect(ids.map((id) => tasks.mayHaveRun(id))).toEqual([true, false, false]);
+  });
+
+  it('knows of a task that is gone that it may have run, until it is accepted again', async () => {
+    const tasks = new UnresolvedTasks();
+    tasks.add([task('a')]);
+    const asked = tasks.whetherAccepted('a');
+    tasks.resolve([task('a')], 'gone');
+
+    expect(await asked).toBe(false);
+    expect([tasks.has('a'), tasks.mayHaveRun('a')]).toEqual([false, true]);
+    expect(await tasks.whetherAccepted('a')).toBe(false);
+    // Another copy that was not applied says nothing of the first.
+    tasks.add([task('a')]);
+    tasks.resolve([task('a')], 'not-applied');
+    expect(tasks.mayHaveRun('a')).toBe(true);
+    tasks.accepted('a');
+    expect(tasks.mayHaveRun('a')).toBe(false);
   });
 
   it('tells everybody who waits when it is known, each task by itself', async () => {

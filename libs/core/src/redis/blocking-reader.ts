@@ -6,9 +6,10 @@ import { GROUP } from './keys.js';
 import type { RawEntry } from './replies.js';
 import { runScript } from './run-script.js';
 import { scripts } from './scripts.generated.js';
+import { watched } from './watchdog.js';
 
 /** Beyond `blockMs`, how long a blocking read may stay without an answer before its link is taken for dead. */
-const WATCHDOG_MARGIN_MS = 3000;
+const SILENCE_MS = 3000;
 
 /** What one blocking read asks for. */
 export interface BlockingRead {
@@ -53,7 +54,7 @@ export class BlockingReader {
       throw new BrokerError('UNAVAILABLE', 'the connection was lost', { retryable: true });
     try {
       await this.learnId(link);
-      const found = await this.watched<Found>(link, request.blockMs, () => readOnce(link, request));
+      const found = await this.watched(link, request.blockMs, readOnce(link, request));
       this.links.heard(link);
       return found;
     } catch (error) {
@@ -77,25 +78,12 @@ export class BlockingReader {
     link.once('close', () => {
       if (this.reading?.link === link) this.reading = undefined;
     });
-    this.reading = { link, clientId: await this.watched(link, 0, () => link.client('ID')) };
+    this.reading = { link, clientId: await this.watched(link, 0, link.client('ID')) };
   }
 
-  /**
-   * A link whose other end is gone looks like a queue without tasks: judge it by its silence. When this process
-   * itself was held up, the answer is there by now and only waits to be read, so it gets the chance.
-   */
-  private async watched<T>(link: Redis, blockMs: number, command: () => Promise<T>): Promise<T> {
-    let answered = false;
-    const watchdog = setTimeout(
-      () => setImmediate(() => setImmediate(() => answered || this.links.rebuild(link))),
-      blockMs + WATCHDOG_MARGIN_MS,
-    );
-    try {
-      return await command();
-    } finally {
-      answered = true;
-      clearTimeout(watchdog);
-    }
+  /** A link whose other end is gone looks like a queue without tasks: judge it by its silence. */
+  private watched<T>(link: Redis, blockMs: number, answer: Promise<T>): Promise<T> {
+    return watched(answer, blockMs + SILENCE_MS, () => this.links.rebuild(link));
   }
 }
 

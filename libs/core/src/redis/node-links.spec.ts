@@ -13,7 +13,10 @@ class FakeServer {
   selects = '+OK\r\n';
   /** What it answers to PING. */
   pings = '+PONG\r\n';
+  /** Commands that it was sent on connections that it no longer answers. */
+  readonly unanswered: string[] = [];
   private readonly sockets = new Set<Socket>();
+  private readonly deaf = new Set<Socket>();
 
   private constructor(private readonly listener: Server) {
     listener.on('connection', (socket) => this.serve(socket));
@@ -37,6 +40,11 @@ class FakeServer {
     this.sockets.clear();
   }
 
+  /** Answers nothing on the connections that there are; new ones are served. */
+  goDeaf(): void {
+    for (const socket of this.sockets) this.deaf.add(socket);
+  }
+
   async stop(): Promise<void> {
     this.hangUp();
     await new Promise<void>((resolve) => {
@@ -53,7 +61,11 @@ class FakeServer {
         .toString()
         .split(/^\*\d+\r\n/m)
         .slice(1);
-      for (const command of commands) socket.write(this.answer(command.split('\r\n')[1]!.toUpperCase()));
+      for (const command of commands) {
+        const name = command.split('\r\n')[1]!.toUpperCase();
+        if (this.deaf.has(socket)) this.unanswered.push(name);
+        else socket.write(this.answer(name));
+      }
     });
   }
 
@@ -235,6 +247,40 @@ describe('waiting for a link', () => {
 
     expect(await connected).toBeInstanceOf(Error);
     expect(performance.now() - begun).toBeLessThan(2000);
+  });
+});
+
+describe('a link that is judged dead', () => {
+  async function three() {
+    const fake = await server();
+    const { links, told } = linksTo(fake.port);
+    await links.connect();
+    const reading = await links.ready('blocking', 'q');
+    await links.ready('maintenance', 'q');
+    return { fake, links, told, reading };
+  }
+
+  it('has the idle ones to the same server prove that they are alive, and those that do not are made anew', async () => {
+    const { fake, links, told } = await three();
+    fake.goDeaf();
+    links.rebuild(links.commands);
+
+    await expect.poll(() => told.map(({ role }) => role).toSorted(), { timeout: 3000 }).toEqual(ROLES);
+    expect(fake.unanswered).toEqual(['PING', 'PING']);
+  });
+
+  it('leaves alone those that do, and those that wait for an answer: theirs is another limit', async () => {
+    const { fake, links, told, reading } = await three();
+    fake.goDeaf();
+    reading.xreadgroup('GROUP', 'g', 'c', 'BLOCK', 9000, 'STREAMS', 'k', '>').catch(() => undefined);
+    const upkeep = await links.ready('maintenance', 'q');
+    upkeep.disconnect(true);
+    await expect.poll(() => told.length).toBe(1);
+    links.rebuild(links.commands);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+
+    expect(told.map(({ role }) => role)).toEqual(['maintenance', 'commands']);
+    expect(fake.unanswered).toEqual(['XREADGROUP']);
   });
 });
 

@@ -6,6 +6,7 @@ import { describeEndpoint, type Endpoint } from './endpoint.js';
 import { guardHandshake } from './handshake.js';
 import type { ArrivalListener, LinkRole, Links, ReconnectListener } from './links.js';
 import { ServerIdentity } from './server-identity.js';
+import { watched } from './watchdog.js';
 import { type Unreachable, WhyNot } from './why-not.js';
 
 /** How long a socket may take to say goodbye before it is destroyed: a dead one never does. */
@@ -16,6 +17,9 @@ const LONGEST_RECONNECT_MS = 1000;
 
 /** How long upkeep waits for its link before it gives this pass up. */
 const READY_TIMEOUT_MS = 1000;
+
+/** How long an idle link may take to say that it is alive, once another to the same server was not. */
+const ALIVE_MS = 1000;
 
 /** Longest pause between two looks whether a server that loads its data has done so. */
 const LOADING_LOOK_MS = 500;
@@ -164,7 +168,21 @@ export class NodeLinks implements Links {
   }
 
   rebuild(link: Redis): void {
-    if (!this.closed && isReady(link) && this.keeps(link)) link.disconnect(true);
+    if (this.closed || !isReady(link) || !this.keeps(link)) return;
+    link.disconnect(true);
+    for (const other of this.links.values()) if (isReady(other)) this.probe(other);
+  }
+
+  /**
+   * What has cut one link off without a word may have cut off all of them. One that is idle would be found out by the
+   * first call that needs it, and only when that has waited in vain; one that waits for an answer is judged by that.
+   */
+  private probe(link: Redis): void {
+    if (link.commandQueue.length > 0) return;
+    watched(link.ping(), ALIVE_MS, () => this.rebuild(link)).then(
+      () => this.heard(link),
+      () => undefined, // whatever it is, the next call meets it, too
+    );
   }
 
   async close(): Promise<void> {
