@@ -1,0 +1,70 @@
+import { type ContenderName, paceOf, type Rig } from '../contenders/contender.js';
+import { Meter } from '../measure/meter.js';
+import type { PayloadSize } from '../payload.js';
+import { fill, settled } from './backlog-filler.js';
+import { type BenchCase, COST, type Findings, type ServerKind, type Trial } from './bench-case.js';
+
+const EVERYBODY: readonly ContenderName[] = ['taskq', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'];
+const WINDOW_S = 1;
+/** Of the window, before it. */
+const WARM_UP = 0.3;
+
+interface Plan {
+  readonly slots: number;
+  readonly title?: string;
+  readonly size?: PayloadSize;
+  readonly contenders?: readonly ContenderName[];
+  readonly against?: ContenderName;
+  readonly server?: ServerKind;
+  readonly rounds?: number;
+}
+
+/** Drains a backlog that was there before. */
+export function processCase(id: string, plan: Plan): BenchCase {
+  const { slots, size = 'small', contenders = EVERYBODY, against, server, rounds = 3 } = plan;
+  const what = `process: ${slots} ${slots === 1 ? 'slot' : 'slots'}, a handler that does nothing`;
+  return {
+    id,
+    title: plan.title ?? `${what}${size === '2k' ? ', 2 KB' : ''}${server ? ', appendfsync everysec' : ''}`,
+    ...{ contenders, rounds, figures: COST },
+    ...(server && { server }),
+    ...(against && { against }),
+    run: async (trial) => {
+      const rig = await trial.open({ slots, callers: 4 });
+      return drain(trial, rig, {
+        tasks: trial.tasks(paceOf(trial.contender.pace.process, slots), WINDOW_S),
+        behind: 2 * slots,
+        size,
+      });
+    },
+  };
+}
+
+interface Backlog {
+  /** Tasks of the window. */
+  readonly tasks: number;
+  /** Tasks behind them, so that no slot is idle while the window lasts. */
+  readonly behind: number;
+  readonly size: PayloadSize;
+}
+
+async function drain({ admin }: Trial, rig: Rig, { tasks, behind, size }: Backlog): Promise<Findings> {
+  const warmUp = Math.ceil(tasks * WARM_UP);
+  const total = warmUp + tasks + behind;
+  await fill(rig, total, size);
+  const meter = new Meter(admin);
+  let done = 0;
+  await new Promise<void>((allDone, failed) => {
+    const handler = async (): Promise<void> => {
+      done += 1;
+      if (done === warmUp) meter.begin();
+      else if (done === warmUp + tasks) meter.end();
+      if (done === total) allDone();
+    };
+    rig.work(handler).catch(failed);
+  });
+  const figures = await meter.figures(tasks);
+  await settled(rig);
+  if (done !== total) throw new Error(`${done} tasks were done, ${total} were enqueued`);
+  return { figures, tasks };
+}

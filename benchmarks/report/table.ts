@@ -1,0 +1,51 @@
+import type { BenchCase } from '../cases/bench-case.js';
+import type { ContenderName } from '../contenders/contender.js';
+import { CONTENDER_NAMES } from '../contenders/contender.js';
+import { type FigureName, FIGURES, figureText } from '../measure/figures.js';
+import { ratioOf, ratioText } from './ratios.js';
+import type { Row, Rows } from './rows.js';
+
+/** Figures whose ratios are shown. */
+const COMPARED: readonly FigureName[] = ['tasksPerSecond', 'cpuMicros', 'p50Ms', 'p99Ms', 'bytesPerTask'];
+
+/** The rows of a case as a table for people: ratios first, then figures with the least and most of the rounds. */
+export function table({ id, figures, contenders, against = 'bullmq' }: BenchCase, rows: Rows): string {
+  const present = CONTENDER_NAMES.flatMap((name) => rows.row(id, name) ?? []);
+  const base = rows.row(id, baseOf(contenders, against));
+  const shown = figures.filter((name) => present.some((row) => row[name] !== undefined));
+  const compared = present.length > 1 && base ? shown.filter((name) => COMPARED.includes(name)) : [];
+  const head = [
+    'contender',
+    ...compared.map((name) => `${FIGURES[name].label}, × ${base?.contender}`),
+    ...shown.map((name) => withUnit(name)),
+  ];
+  const lines = present.map((row) => [
+    row.contender,
+    ...compared.map((name) => {
+      const ratio = row === base ? undefined : ratioOf(row, base, name);
+      return ratio ? ratioText(ratio) : row === base ? '1' : '–';
+    }),
+    ...shown.map((name) => cell(row, name)),
+  ]);
+  return [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...lines]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
+}
+
+/** Where the usual one is not measured, the first is what others are compared with. */
+function baseOf(contenders: readonly ContenderName[], against: ContenderName): ContenderName {
+  return contenders.includes(against) ? against : contenders[0]!;
+}
+
+function withUnit(name: FigureName): string {
+  const { label, unit } = FIGURES[name];
+  return unit === '' || unit.startsWith('/') ? label : `${label}, ${unit}`;
+}
+
+function cell(row: Row, name: FigureName): string {
+  const [value, spread] = [row[name], row.spread[name]];
+  if (value === undefined) return '–';
+  const text = figureText(name, value, 'bare');
+  const ends = spread?.map((end) => figureText(name, end, 'bare')) ?? [];
+  return row.rounds < 2 || ends[0] === ends[1] ? text : `${text} (${ends.join('–')})`;
+}
