@@ -5,9 +5,10 @@ import { cases } from './cases/cases.js';
 import type { Site } from './contenders/contender.js';
 import { contenderNamed } from './contenders/contenders.js';
 import { HelperProcess } from './run/helper-process.js';
+import { OWN_NAME } from './measure/redis-facts.js';
 import type { TrialAnswer, TrialOrder } from './run/trial-order.js';
 
-const USUAL = { queues: ['bench'], slots: 100, callers: 100, attempts: 1, keepFailed: false };
+const USUAL = { queues: ['bench'], slots: 100, callers: 100, attempts: 1, delays: false, keepFailed: false };
 
 /** The process of one trial, or another process of it that helps. It answers once, or each time that it is asked. */
 async function main(order: TrialOrder): Promise<void> {
@@ -32,7 +33,7 @@ function trialOf(order: TrialOrder): Trial {
   const contender = contenderNamed(order.contender);
   return {
     contender,
-    admin: new Redis({ host, port, connectionName: 'benchmark' }),
+    admin: new Redis({ host, port, connectionName: OWN_NAME }),
     open: (wishes: Partial<Site> = {}) => contender.open({ ...USUAL, host, port, ...wishes }),
     tasks: (perSecond, usual) => tasks ?? Math.max(100, Math.round(perSecond * usual * seconds)),
     helper: () =>

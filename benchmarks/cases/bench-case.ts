@@ -20,7 +20,7 @@ export interface Trial {
   readonly contender: Contender;
   /** A connection past the contender, to ask the server. */
   readonly admin: Redis;
-  /** The contender, connected. What is not said is: one queue, 100 slots, 100 callers, one attempt. */
+  /** The contender, connected. What is not said is: one queue, 100 slots, 100 callers, one attempt, no delays. */
   open(wishes?: Partial<Omit<Site, 'host' | 'port'>>): Promise<Rig>;
   /** How many tasks fit in so many seconds at that rate; or what the command line wants instead. */
   tasks(perSecond: number, seconds: number): number;

@@ -1,6 +1,14 @@
+import { backlogCase } from './backlog.js';
 import type { BenchCase } from './bench-case.js';
+import { delayed } from './delayed.js';
 import { enqueueCase, enqueueMany } from './enqueue.js';
+import { deadLetter, retry } from './failing.js';
+import { idleCase } from './idle.js';
+import { memoryCase } from './memory.js';
+import { loneEnqueue, pickup } from './pickup.js';
 import { processCase } from './process.js';
+import { steadyCase } from './steady.js';
+import { workersCase } from './workers.js';
 
 /** Every question, in the order of the document. */
 export const cases: readonly BenchCase[] = [
@@ -16,4 +24,40 @@ export const cases: readonly BenchCase[] = [
     contenders: ['taskq', 'taskq-nest', 'taskq-nest-full', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'],
   }),
   processCase('process-100-2k', { slots: 100, size: '2k' }),
+  steadyCase('steady-50', 0.5),
+  steadyCase('steady-90', 0.9),
+  pickup,
+  loneEnqueue,
+  delayed,
+  ...[1, 10, 100].map((ms) =>
+    processCase(`handler-${ms}ms`, {
+      ...{ slots: 100, handlerMs: ms, rounds: 1 },
+      contenders: ['taskq', 'bullmq', 'groupmq', 'bee-queue'],
+    }),
+  ),
+  memoryCase('ready', ['taskq', 'bullmq', 'groupmq', 'bee-queue', 'ceiling']),
+  memoryCase('scheduled', ['taskq', 'bullmq', 'groupmq', 'bee-queue']),
+  memoryCase('active', ['taskq', 'bullmq', 'bee-queue']),
+  backlogCase('backlog-1k', 1000, ['taskq', 'bullmq']),
+  backlogCase('backlog-100k', 100_000, ['taskq', 'bullmq']),
+  backlogCase('backlog-2m', 2_000_000, ['taskq']),
+  retry,
+  deadLetter,
+  idleCase('idle-1', 1),
+  idleCase('idle-50', 50),
+  enqueueCase('aof-enqueue-100', {
+    ...{ callers: 100, server: 'append-only', rounds: 2 },
+    contenders: ['taskq', 'bullmq'],
+  }),
+  processCase('aof-process-100', {
+    ...{ slots: 100, server: 'append-only', rounds: 2 },
+    contenders: ['taskq', 'bullmq'],
+  }),
+  processCase('telemetry', {
+    ...{ slots: 100, contenders: ['taskq', 'taskq-listened'], against: 'taskq' },
+    title: 'process: 100 slots, with and without a listener on every event of a task',
+  }),
+  workersCase('workers-1', 1),
+  workersCase('workers-2', 2),
+  workersCase('workers-4', 4),
 ];

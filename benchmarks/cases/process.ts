@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ContenderName, paceOf, type Rig } from '../contenders/contender.js';
 import { Meter } from '../measure/meter.js';
 import type { PayloadSize } from '../payload.js';
@@ -12,6 +13,8 @@ const WARM_UP = 0.3;
 interface Plan {
   readonly slots: number;
   readonly title?: string;
+  /** How long a handler waits for nothing, in milliseconds. */
+  readonly handlerMs?: number;
   readonly size?: PayloadSize;
   readonly contenders?: readonly ContenderName[];
   readonly against?: ContenderName;
@@ -21,8 +24,10 @@ interface Plan {
 
 /** Drains a backlog that was there before. */
 export function processCase(id: string, plan: Plan): BenchCase {
-  const { slots, size = 'small', contenders = EVERYBODY, against, server, rounds = 3 } = plan;
-  const what = `process: ${slots} ${slots === 1 ? 'slot' : 'slots'}, a handler that does nothing`;
+  const { slots, handlerMs = 0, size = 'small', contenders = EVERYBODY, against, server, rounds = 3 } = plan;
+  const what = `process: ${slots} ${slots === 1 ? 'slot' : 'slots'}, a handler that ${handlerMs > 0 ? `waits for ${handlerMs} ms` : 'does nothing'}`;
+  /** More than this no slots can do. */
+  const most = handlerMs > 0 ? (slots / handlerMs) * 1000 : Number.POSITIVE_INFINITY;
   return {
     id,
     title: plan.title ?? `${what}${size === '2k' ? ', 2 KB' : ''}${server ? ', appendfsync everysec' : ''}`,
@@ -32,9 +37,9 @@ export function processCase(id: string, plan: Plan): BenchCase {
     run: async (trial) => {
       const rig = await trial.open({ slots, callers: 4 });
       return drain(trial, rig, {
-        tasks: trial.tasks(paceOf(trial.contender.pace.process, slots), WINDOW_S),
+        tasks: trial.tasks(Math.min(paceOf(trial.contender.pace.process, slots), most), WINDOW_S),
         behind: 2 * slots,
-        size,
+        ...{ size, handlerMs },
       });
     },
   };
@@ -46,9 +51,11 @@ interface Backlog {
   /** Tasks behind them, so that no slot is idle while the window lasts. */
   readonly behind: number;
   readonly size: PayloadSize;
+  readonly handlerMs: number;
 }
 
-async function drain({ admin }: Trial, rig: Rig, { tasks, behind, size }: Backlog): Promise<Findings> {
+async function drain({ admin }: Trial, rig: Rig, backlog: Backlog): Promise<Findings> {
+  const { tasks, behind, size, handlerMs } = backlog;
   const warmUp = Math.ceil(tasks * WARM_UP);
   const total = warmUp + tasks + behind;
   await fill(rig, total, size);
@@ -56,6 +63,7 @@ async function drain({ admin }: Trial, rig: Rig, { tasks, behind, size }: Backlo
   let done = 0;
   await new Promise<void>((allDone, failed) => {
     const handler = async (): Promise<void> => {
+      if (handlerMs > 0) await delay(handlerMs);
       done += 1;
       if (done === warmUp) meter.begin();
       else if (done === warmUp + tasks) meter.end();

@@ -25,32 +25,25 @@ export const beeQueue: Contender = {
   settings:
     'one queue object that produces and works; `getEvents`, `sendEvents` and `storeJobs` off and `removeOnSuccess` and ' +
     '`removeOnFailure` on, as its documents advise where nobody waits for events; `activateDelayedJobs` and ' +
-    '`delayedDebounce: 1`, or it would be late on purpose, only for delayed tasks; `saveAll` for many',
+    '`delayedDebounce: 1` where tasks are delayed, or it would be late on purpose; `saveAll` for many',
   pace: { enqueue: { one: 9000, many: 60_000 }, process: { one: 5000, many: 25_000 } },
   open: async (site) => {
     const Queue = loadForeign('bee-queue') as BeeQueueClass;
-    const open = (name: string, more: object = {}) =>
-      ready(new Queue(name, { ...settingsOf(site), ...more }));
-    const queues = await Promise.all(site.queues.map((name) => open(name)));
+    const queues = await Promise.all(site.queues.map((name) => ready(new Queue(name, settingsOf(site)))));
     const queue = queues[0]!;
-    let delayed: Promise<BeeQueue> | undefined;
     return {
       enqueue: (payload) => queue.createJob(payload).save(),
       enqueueMany: async (payloads) => {
         const errors = await queue.saveAll(payloads.map((payload) => queue.createJob(payload)));
         for (const error of errors.values()) throw error;
       },
-      // The timer for what is due has a connection of its own, so it is there only where it is used.
-      enqueueAt: async (payload, dueAt) => {
-        delayed ??= open(site.queues[0]!, { activateDelayedJobs: true, delayedDebounce: 1, isWorker: false });
-        return (await delayed).createJob(payload).delayUntil(dueAt).save();
-      },
+      enqueueAt: (payload, dueAt) => queue.createJob(payload).delayUntil(dueAt).save(),
       work: async (handler) => {
         for (const each of queues) each.process(site.slots, ({ data }) => handler(data));
       },
       left: async () => {
-        const { waiting, active, delayed: later } = await queue.checkHealth();
-        return waiting + active + later;
+        const { waiting, active, delayed } = await queue.checkHealth();
+        return waiting + active + delayed;
       },
       roundTrip: () =>
         new Promise<void>((done, fail) => queue.client.ping((error) => (error ? fail(error) : done()))),
@@ -58,7 +51,7 @@ export const beeQueue: Contender = {
   },
 };
 
-function settingsOf({ host, port }: Site): object {
+function settingsOf({ host, port, delays }: Site): object {
   return {
     redis: { host, port },
     getEvents: false,
@@ -66,6 +59,7 @@ function settingsOf({ host, port }: Site): object {
     storeJobs: false,
     removeOnSuccess: true,
     removeOnFailure: true,
+    ...(delays && { activateDelayedJobs: true, delayedDebounce: 1 }),
   };
 }
 

@@ -25,6 +25,8 @@ export interface Site {
   readonly callers: number;
   /** Starts of a task until it is given up. */
   readonly attempts: number;
+  /** Whether there will be tasks that are due later: some have settings for that which cost something. */
+  readonly delays: boolean;
   /** Whether tasks that were given up are kept. */
   readonly keepFailed: boolean;
 }

@@ -17,3 +17,37 @@ export async function redisCpuMicros(admin: Redis): Promise<number> {
 export async function usedMemory(admin: Redis): Promise<number> {
   return factOf(await admin.info('memory'), 'used_memory');
 }
+
+/** Name of the connections of the benchmark itself, which are not counted. */
+export const OWN_NAME = 'benchmark';
+
+/** Connections that the server has, without those of the benchmark itself. */
+export async function connectionsOf(admin: Redis): Promise<number> {
+  const clients = String(await admin.client('LIST'))
+    .trim()
+    .split('\n');
+  return clients.filter((client) => !client.includes(` name=${OWN_NAME} `)).length;
+}
+
+/** A command that took long. */
+export interface SlowCommand {
+  readonly ms: number;
+  readonly name: string;
+}
+
+/** What Redis calls the client of a command that a script runs; the script itself is in the log as well. */
+const SCRIPT = '?:0';
+
+type SlowLogEntry = readonly [number, number, number, readonly string[], string, string];
+
+/** The slowest command of the log that is not the benchmark's own; by the clock on the wall. */
+export async function slowestCommand(admin: Redis): Promise<SlowCommand | undefined> {
+  const entries = (await admin.slowlog('GET', -1)) as readonly SlowLogEntry[];
+  let slowest: SlowCommand | undefined;
+  for (const [, , micros, args, address, client] of entries) {
+    if (address === SCRIPT || client === OWN_NAME) continue;
+    if (slowest === undefined || micros / 1000 > slowest.ms)
+      slowest = { ms: micros / 1000, name: args.slice(0, 2).join(' ').slice(0, 60) };
+  }
+  return slowest;
+}

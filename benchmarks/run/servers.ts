@@ -1,6 +1,7 @@
 import { type RedisServer, startRedisServer } from '@taskq/testing';
 import { Redis } from 'ioredis';
 import type { ServerKind } from '../cases/bench-case.js';
+import { OWN_NAME } from '../measure/redis-facts.js';
 
 const ARGUMENTS: Readonly<Record<ServerKind, readonly string[]>> = {
   memory: ['--appendonly', 'no'],
@@ -51,5 +52,5 @@ async function start(kind: ServerKind): Promise<Open> {
   const { connection } = server;
   if (!('port' in connection)) throw new Error('the private server has no port');
   const { host, port } = connection;
-  return { server, admin: new Redis({ host, port, connectionName: 'benchmark' }), host, port };
+  return { server, admin: new Redis({ host, port, connectionName: OWN_NAME }), host, port };
 }
