@@ -4,7 +4,7 @@ import type { BenchCase, Trial } from './cases/bench-case.js';
 import { cases } from './cases/cases.js';
 import type { Site } from './contenders/contender.js';
 import { contenderNamed } from './contenders/contenders.js';
-import { HelperProcess } from './run/helper-process.js';
+import { type HelperOrder, HelperProcess } from './run/helper-process.js';
 import { OWN_NAME } from './measure/redis-facts.js';
 import type { TrialAnswer, TrialOrder } from './run/trial-order.js';
 
@@ -21,11 +21,14 @@ async function main(order: TrialOrder): Promise<void> {
 }
 
 async function help(asked: BenchCase, trial: Trial): Promise<void> {
-  const look = await asked.help!(trial);
-  process.on('message', () => process.send!(look()));
+  const work = await asked.help!(trial);
+  process.on('message', (told: HelperOrder) => {
+    if (told === 'begin') void work.begin();
+    else process.send!(work.look());
+  });
   // The end of the trial is the end of everybody who helps.
   process.on('disconnect', () => process.exit(0));
-  process.send!('started');
+  process.send!('ready');
 }
 
 function trialOf(order: TrialOrder): Trial {

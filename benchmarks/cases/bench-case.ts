@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Contender, ContenderName, Rig, Site } from '../contenders/contender.js';
 import type { FigureName, Figures } from '../measure/figures.js';
-import type { Helper, HelperReport } from '../run/helper.js';
+import type { Help, Helper } from '../run/helper.js';
 
 /** Which server a case runs on: one that persists nothing, or one that appends every change to a file. */
 export type ServerKind = 'memory' | 'append-only';
@@ -45,8 +45,8 @@ export interface BenchCase {
   /** Longest that a trial may take, in seconds. @default 60 */
   readonly deadline?: number;
   run(trial: Trial): Promise<Findings>;
-  /** What a helper does until it is killed; it answers each question with what it has done so far. */
-  help?(trial: Omit<Trial, 'helper'>): Promise<() => HelperReport>;
+  /** What another process of a trial does, once it is connected; it ends with the trial. */
+  help?(trial: Omit<Trial, 'helper'>): Promise<Help>;
 }
 
 /** The figures of every case that is about rate and cost. */

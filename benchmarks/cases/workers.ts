@@ -27,7 +27,9 @@ export function workersCase(id: string, processes: number): BenchCase {
       const total = trial.tasks(trial.contender.pace.process.many * Math.min(processes, FASTER), SECONDS);
       await fill(rig, total);
       const helpers = Array.from({ length: processes }, () => trial.helper());
-      await Promise.all(helpers.map(({ started }) => started));
+      await Promise.all(helpers.map(({ ready }) => ready));
+      // All at once: starting a process takes as long as others need for half of the backlog.
+      for (const helper of helpers) helper.begin();
       const looks = await watch(trial.admin, helpers, total);
       await settled(rig);
       const done = (await look(trial.admin, helpers)).done;
@@ -38,12 +40,15 @@ export function workersCase(id: string, processes: number): BenchCase {
     help: async (trial) => {
       const rig = await trial.open();
       let done = 0;
-      await rig.work(async () => {
-        done += 1;
-      });
-      return () => {
-        const { user, system } = process.cpuUsage();
-        return { done, nodeMicros: user + system };
+      return {
+        begin: () =>
+          rig.work(async () => {
+            done += 1;
+          }),
+        look: () => {
+          const { user, system } = process.cpuUsage();
+          return { done, nodeMicros: user + system };
+        },
       };
     },
   };

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
 /** A number from a section of `INFO`. @throws Error when this server does not tell it */
@@ -47,7 +48,18 @@ export async function slowestCommand(admin: Redis): Promise<SlowCommand | undefi
   for (const [, , micros, args, address, client] of entries) {
     if (address === SCRIPT || client === OWN_NAME) continue;
     if (slowest === undefined || micros / 1000 > slowest.ms)
-      slowest = { ms: micros / 1000, name: args.slice(0, 2).join(' ').slice(0, 60) };
+      slowest = { ms: micros / 1000, name: nameOf(args) };
   }
   return slowest;
+}
+
+/** The scripts of taskq, from the root of the project. */
+const SCRIPTS = 'libs/core/src/redis/scripts.generated.ts';
+
+/** What a command is called: of a script of taskq its name, of another's the beginning of its hash. */
+function nameOf([command = '', first = '']: readonly string[]): string {
+  if (command.toLowerCase() !== 'evalsha') return `${command} ${first}`.slice(0, 60);
+  const named = readFileSync(SCRIPTS, 'utf8').matchAll(/name: '([^']+)',\s+sha1: '([0-9a-f]{40})'/g);
+  const name = [...named].find(([, , sha1]) => sha1 === first)?.[1];
+  return name ?? `evalsha ${first.slice(0, 8)}`;
 }

@@ -5,9 +5,17 @@ export interface HelperReport {
   readonly nodeMicros: number;
 }
 
-/** Another process of a trial. */
+/** What a helper does when it is told. */
+export interface Help {
+  /** Begins to work. */
+  begin(): Promise<void>;
+  look(): HelperReport;
+}
+
+/** Another process of a trial, as the first one sees it. */
 export interface Helper {
-  /** Resolves when it is at work; rejects when it ends instead. */
-  readonly started: Promise<void>;
+  /** Resolves when it is connected and can begin; rejects when it ends instead. */
+  readonly ready: Promise<void>;
+  begin(): void;
   look(): Promise<HelperReport>;
 }

@@ -28,6 +28,7 @@ export class Servers {
     await admin.flushall('SYNC');
     await admin.script('FLUSH');
     await admin.config('RESETSTAT');
+    await admin.slowlog('RESET');
     return { host, port };
   }
 
