@@ -34,9 +34,21 @@ export default {
       { path: '^apps/' },
     ),
     rule(
+      'benchmarks-measure-and-serve-nobody',
+      'What measures the rest must be free to change with every question; only its own tests may lean on it.',
+      { path: '^(libs|apps|test)/', pathNot: '^test/benchmarks/' },
+      { path: '^benchmarks/' },
+    ),
+    rule(
+      'only-contenders-know-other-queues',
+      'Others are measured behind one interface, and installed by the benchmark alone: nothing else may need them.',
+      { pathNot: '^benchmarks/contenders/' },
+      { path: '(^|node_modules/)(bullmq|groupmq|bee-queue)(/|$)|^benchmarks/contenders/node_modules/' },
+    ),
+    rule(
       'no-reaching-into-a-library',
       "Another library's src/ and dist/ are its own business: use the package name, so that exports stay the interface.",
-      { path: '^(?:libs/([^/]+)|apps|test)/' },
+      { path: '^(?:libs/([^/]+)|apps|test|benchmarks)/' },
       { path: '^libs/(?!$1/)[^/]+/(src|dist)/', dependencyTypesNot: ['aliased'] },
     ),
     rule(

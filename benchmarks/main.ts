@@ -48,7 +48,7 @@ async function measure(program: string, wishes: Wishes): Promise<number> {
     const facts = machine(await servers.version());
     if (wishes.json)
       writeFileSync(wishes.json, `${JSON.stringify({ machine: facts, cases: rows }, null, 2)}\n`);
-    if (wishes.record) await record(rows, facts, cases);
+    if (wishes.record) record(rows, facts, cases);
     const failed = rows.filter((row) => row.failed);
     for (const row of failed) console.log(`FAILED ${row.case} ${row.contender}: ${row.failed!.join('; ')}`);
     return kept && failed.length === 0 ? 0 : 1;

@@ -6,9 +6,9 @@ import type { BenchCase } from './bench-case.js';
 import { TIMES } from './bench-case.js';
 
 const PER_SECOND = 500;
-const SECONDS = 3;
+const SECONDS = 2.5;
 /** Time to enqueue them all before the first is due. */
-const AHEAD_MS = 2000;
+const AHEAD_MS = 1500;
 const CALLERS = 50;
 /** Clocks of milliseconds are read on both sides. */
 const EARLY_MS = 2;

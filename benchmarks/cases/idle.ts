@@ -4,7 +4,7 @@ import { connectionsOf, factOf } from '../measure/redis-facts.js';
 import type { BenchCase } from './bench-case.js';
 
 const SETTLE_MS = 1500;
-const IDLE_MS = 4000;
+const IDLE_MS = 3000;
 
 /** What a process costs that has workers and no tasks. */
 export function idleCase(id: string, queues: number): BenchCase {

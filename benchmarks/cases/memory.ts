@@ -45,15 +45,15 @@ export function memoryCase(state: State, contenders: readonly ContenderName[]): 
 async function putterOf(rig: Rig, state: State): Promise<(count: number) => Promise<void>> {
   if (state === 'ready') return (count) => fill(rig, count);
   if (state === 'scheduled') return (count) => schedule(rig, count);
-  let active = 0;
+  const seen = { active: 0 };
   await rig.work(() => {
-    active += 1;
+    seen.active += 1;
     return new Promise(() => undefined);
   });
   return async (count) => {
-    const wanted = active + count;
+    const wanted = seen.active + count;
     await fill(rig, count);
-    while (active < wanted) await delay(10);
+    while (seen.active < wanted) await delay(10);
   };
 }
 

@@ -6,7 +6,7 @@ import { fill, settled } from './backlog-filler.js';
 import { type BenchCase, COST, type Findings, type ServerKind, type Trial } from './bench-case.js';
 
 const EVERYBODY: readonly ContenderName[] = ['taskq', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'];
-const WINDOW_S = 1;
+const WINDOW_S = 0.8;
 /** Of the window, before it. */
 const WARM_UP = 0.3;
 

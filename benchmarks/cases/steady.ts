@@ -10,7 +10,7 @@ import { type BenchCase, TIMES, type Trial } from './bench-case.js';
 const UNDER_WAY = 500;
 const CAPACITY_S = 1;
 const WARM_UP = 0.3;
-const STEADY_S = 2.5;
+const STEADY_S = 2;
 
 /** What a task's handler is about to do; it changes with the phases of the trial. */
 interface Desk {
@@ -42,9 +42,9 @@ export function steadyCase(id: string, share: number): BenchCase {
 }
 
 /** Tasks per second that are enqueued and started when there are always enough of them under way. */
-async function capacityOf({ contender, tasks }: Trial, rig: Rig, desk: Desk): Promise<number> {
-  const { enqueue, process: run } = contender.pace;
-  const window = tasks(1 / (1 / enqueue.many + 1 / run.many), CAPACITY_S);
+async function capacityOf(trial: Trial, rig: Rig, desk: Desk): Promise<number> {
+  const { enqueue, process: run } = trial.contender.pace;
+  const window = trial.tasks(1 / (1 / enqueue.many + 1 / run.many), CAPACITY_S);
   const warmUp = Math.ceil(window * WARM_UP);
   const total = warmUp + window;
   let next = 0;

@@ -1,5 +1,6 @@
-import { type ChainableCommander, Redis } from 'ioredis';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { BenchPayload } from '../payload.js';
+import { type ChainableCommander, Redis } from '../run/redis.js';
 import type { Contender, Handler, Rig, Site } from './contender.js';
 
 const GROUP = 'workers';
@@ -69,13 +70,14 @@ class Turn {
 
   private begin(): ChainableCommander {
     const pipeline = this.client.pipeline();
-    this.answered = new Promise((done, failed) => {
-      setImmediate(() => {
-        this.pipeline = undefined;
-        answersOf(pipeline).then(done, failed);
-      });
-    });
+    this.answered = this.send(pipeline);
     return pipeline;
+  }
+
+  private async send(pipeline: ChainableCommander): Promise<unknown> {
+    await endOfTurn();
+    this.pipeline = undefined;
+    return answersOf(pipeline);
   }
 }
 

@@ -32,7 +32,7 @@ export const groupmq: Contender = {
     'with the outcome of the last; `keepCompleted: 0`, `orderingDelayMs: 0`, `concurrency` = slots, and `autoBatch` ' +
     '(1 ms, as many as there are callers, at most 1000) where several callers enqueue; where tasks are delayed, a ' +
     'group for each, since a group would start those behind a task that is due before their time, and the fastest scheduler that its documents name (10 ms, with a lock of 50 ms)',
-  pace: { enqueue: { one: 6000, many: 20_000 }, process: { one: 3000, many: 6000 } },
+  pace: { enqueue: { one: 6000, many: 20_000 }, process: { one: 3000, many: 15_000 } },
   open: async (site) => {
     const queues = site.queues.map((name) => openQueue(site, name, site.callers > 1 ? site.callers : 0));
     const queue = queues[0]!;

@@ -1,5 +1,4 @@
 import type { BenchCase } from '../cases/bench-case.js';
-import type { ContenderName } from '../contenders/contender.js';
 import { CONTENDER_NAMES } from '../contenders/contender.js';
 import { type FigureName, FIGURES, figureText } from '../measure/figures.js';
 import { ratioOf, ratioText } from './ratios.js';
@@ -9,9 +8,10 @@ import type { Row, Rows } from './rows.js';
 const COMPARED: readonly FigureName[] = ['tasksPerSecond', 'cpuMicros', 'p50Ms', 'p99Ms', 'bytesPerTask'];
 
 /** The rows of a case as a table for people: ratios first, then figures with the least and most of the rounds. */
-export function table({ id, figures, contenders, against = 'bullmq' }: BenchCase, rows: Rows): string {
+export function table({ id, figures, against = 'bullmq' }: BenchCase, rows: Rows): string {
   const present = CONTENDER_NAMES.flatMap((name) => rows.row(id, name) ?? []);
-  const base = rows.row(id, baseOf(contenders, against));
+  // Where the usual one was not measured, the first is what others are compared with.
+  const base = rows.row(id, against) ?? present[0];
   const shown = figures.filter((name) => present.some((row) => row[name] !== undefined));
   const compared = present.length > 1 && base ? shown.filter((name) => COMPARED.includes(name)) : [];
   const head = [
@@ -30,11 +30,6 @@ export function table({ id, figures, contenders, against = 'bullmq' }: BenchCase
   return [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...lines]
     .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n');
-}
-
-/** Where the usual one is not measured, the first is what others are compared with. */
-function baseOf(contenders: readonly ContenderName[], against: ContenderName): ContenderName {
-  return contenders.includes(against) ? against : contenders[0]!;
 }
 
 function withUnit(name: FigureName): string {

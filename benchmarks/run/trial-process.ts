@@ -1,4 +1,6 @@
 import { fork } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import type { Findings } from '../cases/bench-case.js';
 import type { TrialAnswer, TrialOrder } from './trial-order.js';
 
@@ -22,7 +24,7 @@ export async function runTrial(
   const child = fork(program, [JSON.stringify(order)], {
     // Standard output is the report's.
     stdio: ['ignore', 2, 2, 'ipc'],
-    execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-name=${profile}.cpuprofile`],
+    execArgv: profile === undefined ? [] : profiled(resolve(profile)),
   });
   let answer: TrialAnswer | undefined;
   child.on('message', (message) => (answer = message as TrialAnswer));
@@ -39,4 +41,9 @@ export async function runTrial(
   if (answer === undefined) throw new Error(`ended with ${code} without an answer`);
   if ('error' in answer) throw new Error(answer.error);
   return answer.findings;
+}
+
+function profiled(file: string): string[] {
+  mkdirSync(dirname(file), { recursive: true });
+  return ['--cpu-prof', `--cpu-prof-dir=${dirname(file)}`, `--cpu-prof-name=${basename(file)}.cpuprofile`];
 }

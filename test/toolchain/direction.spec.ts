@@ -13,6 +13,8 @@ const breaches: Record<string, [file: string, imports: string]> = {
   'nestjs-without-testing': ['libs/nestjs/src/testing.ts', '@taskq/testing'],
   'testing-without-nestjs': ['libs/testing/src/nestjs.ts', '@taskq/nestjs'],
   'libs-without-apps': ['libs/core/src/worker/app.ts', '../../../../apps/sample/src/main.js'],
+  'benchmarks-measure-and-serve-nobody': ['apps/sample/src/measured.ts', '../../../benchmarks/main.js'],
+  'only-contenders-know-other-queues': ['benchmarks/run/foreign.ts', 'bullmq'],
   'no-reaching-into-a-library': ['libs/nestjs/src/reaching.ts', '../../core/src/index.js'],
   'no-reaching-into-a-library-by-name': ['apps/sample/src/reaching.ts', '@taskq/core/src/index.js'],
   'libs-declare-what-they-import': ['libs/core/src/worker/undeclared.ts', 'zod'],
@@ -43,6 +45,8 @@ const innocent: Record<string, string> = {
   'libs/nestjs/src/terminus/index.ts': `import '@nestjs/terminus'; export {};`,
   'libs/testing/src/index.ts': `import '@taskq/core'; export {};`,
   'apps/sample/src/main.ts': `import '@taskq/core'; import '@taskq/nestjs/terminus'; export {};`,
+  'benchmarks/main.ts': `import '@taskq/core'; import '@taskq/testing'; import 'ioredis'; export {};`,
+  'test/benchmarks/some.spec.ts': `import '../../benchmarks/main.js';`,
   'test/some.spec.ts': `import 'vitest'; import '@taskq/testing';`,
 };
 
@@ -76,7 +80,16 @@ describe('the directions between rooms', () => {
     for (const [file, imports] of Object.values(breaches)) write(file, `import '${imports}';\nexport {};`);
 
     const cruiser = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
-    const args = ['libs', 'apps', 'test', '--config', '.dependency-cruiser.mjs', '--output-type', 'json'];
+    const args = [
+      'libs',
+      'apps',
+      'test',
+      'benchmarks',
+      '--config',
+      '.dependency-cruiser.mjs',
+      '--output-type',
+      'json',
+    ];
     const { stdout, stderr } = spawnSync(process.execPath, [cruiser, ...args], {
       cwd: copy,
       encoding: 'utf8',
