@@ -26,8 +26,6 @@ async function help(asked: BenchCase, trial: Trial): Promise<void> {
     if (told === 'begin') void work.begin();
     else process.send!(work.look());
   });
-  // The end of the trial is the end of everybody who helps.
-  process.on('disconnect', () => process.exit(0));
   process.send!('ready');
 }
 
@@ -55,5 +53,7 @@ const fail = async (error: unknown): Promise<void> => {
   await answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   process.exit(1);
 };
+// Nobody is there any more who wants to know: the end of a run is the end of its trials, and of those who help them.
+process.on('disconnect', () => process.exit(1));
 process.on('unhandledRejection', (error) => void fail(error));
 main(JSON.parse(process.argv[2]!) as TrialOrder).catch(fail);
