@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RedisBroker } from '@taskq/core';
-import { indexField, QUEUE } from './support/keys.js';
+import { indexedPlace } from './support/index-place.js';
+import { QUEUE } from './support/keys.js';
 import { record } from './support/snapshot.js';
 import {
   deadLetterOf,
@@ -49,11 +50,10 @@ describe('replay', () => {
       id,
       type: 'mail.send',
       payload: 'a\n"ž"',
-      attempt: '1',
       meta: '{"replays":1}',
     });
     expect(Number(enqueuedAt)).toBeGreaterThanOrEqual(from);
-    expect(await redis.hget(keys.index(id), indexField(id))).toBe(`l${entry![0]}`);
+    expect(await indexedPlace(redis, keys, id)).toBe(`l${entry![0]}`);
     expect(await redis.xlen(keys.dead)).toBe(0);
     expect(await broker.find(QUEUE, id)).toMatchObject({ state: 'ready', lane: 'low' });
   });
@@ -92,7 +92,7 @@ describe('replay', () => {
     expect(await broker.replay(QUEUE, [a!, b!, c!, { entryId: '1-1', id: 'nobody' }])).toBe(2);
 
     expect((await lease(broker, 10)).map(idOf)).toEqual([a!.id, c!.id]);
-    expect(await redis.hexists(keys.index(b!.id), indexField(b!.id))).toBe(0);
+    expect(await indexedPlace(redis, keys, b!.id)).toBeUndefined();
     expect(await broker.find(QUEUE, 'nobody')).toBeUndefined();
   });
 
@@ -159,7 +159,7 @@ describe('deleteDeadLetters', () => {
     expect(await broker.deleteDeadLetters(QUEUE, [a!, c!, { entryId: '1-1', id: 'x' }])).toBe(2);
 
     expect((await letters()).map((letter) => letter.id)).toEqual([ids[1]]);
-    expect(await redis.hexists(keys.index(ids[0]!), indexField(ids[0]!))).toBe(0);
+    expect(await indexedPlace(redis, keys, ids[0]!)).toBeUndefined();
     expect(await broker.find(QUEUE, ids[1]!)).toMatchObject({ state: 'dead' });
   });
 

@@ -24,7 +24,7 @@ describe('a group that names one which was answered', () => {
     await broker.enqueue(group(1, 0));
 
     expect(await broker.enqueue(group(2, 1))).toEqual({ answers: [ACCEPTED], lostAfter: undefined });
-    expect(await redis.get(keys.producer(CHANNEL))).toBe('2 a');
+    expect(await redis.get(keys.producer(CHANNEL))).toBe('2 a1');
   });
 
   it.each([
@@ -36,7 +36,7 @@ describe('a group that names one which was answered', () => {
     const late = group(6, 5, 2);
 
     expect(await broker.enqueue(late)).toEqual({ answers: [ACCEPTED, ACCEPTED], lostAfter });
-    expect(await redis.get(keys.producer(CHANNEL))).toBe(`6 !${lostAfter} a a`);
+    expect(await redis.get(keys.producer(CHANNEL))).toBe(`6 !${lostAfter} a2`);
     expect(await redis.xlen(keys.normal)).toBe(2);
 
     // The same when its reply was lost, and no more from the next group on.

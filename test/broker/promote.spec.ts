@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { waitFor } from '@taskq/testing';
+import { indexedPlace } from './support/index-place.js';
 import { indexField, QUEUE } from './support/keys.js';
 import { record } from './support/snapshot.js';
 import {
@@ -51,11 +52,10 @@ describe('promote', () => {
       id,
       type: 'mail.send',
       payload,
-      attempt: '1',
       enqueuedAt: String(enqueuedAt),
       meta: '{"maxAttempts":3}',
     });
-    expect(await redis.hget(keys.index(id!), indexField(id!))).toBe(`h${entry![0]}`);
+    expect(await indexedPlace(redis, keys, id!)).toBe(`h${entry![0]}`);
     expect(await redis.exists(keys.scheduled, keys.data)).toBe(0);
   });
 

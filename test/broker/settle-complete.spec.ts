@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { indexField, QUEUE } from './support/keys.js';
+import { indexedPlace } from './support/index-place.js';
+import { QUEUE } from './support/keys.js';
 import { complete, enqueue, idOf, lease, leaseOne, newTasks, settle } from './support/tasks.js';
 import { useRedis } from './support/world.js';
 
@@ -33,7 +34,7 @@ describe('a completed task', () => {
 
     await settle(broker, [complete(deliveries[1]!)]);
 
-    expect(await redis.hexists(keys.index(ids[1]!), indexField(ids[1]!))).toBe(0);
+    expect(await indexedPlace(redis, keys, ids[1]!)).toBeUndefined();
     expect((await broker.find(QUEUE, ids[0]!))?.state).toBe('active');
     expect((await broker.find(QUEUE, ids[2]!))?.state).toBe('active');
   });

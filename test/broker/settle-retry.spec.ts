@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { indexField, QUEUE } from './support/keys.js';
+import { indexedPlace } from './support/index-place.js';
+import { QUEUE } from './support/keys.js';
 import { record } from './support/snapshot.js';
 import {
   complete,
@@ -36,7 +37,7 @@ describe('a task to be retried', () => {
     expect(stale).toEqual([]);
     expect(await redis.xlen(keys.lane(lane))).toBe(0);
     expect(await pending(keys.lane(lane))).toEqual([]);
-    expect(await redis.hget(keys.index(id), indexField(id))).toBe('s');
+    expect(await indexedPlace(redis, keys, id)).toBe('s');
     const [scheduled] = await broker.listScheduled(QUEUE, 0, 10);
     expect(scheduled).toEqual({ id, lane, dueAt: expect.any(Number), ...task });
     expect(scheduled!.dueAt).toBeGreaterThanOrEqual(from + 5_000);
@@ -116,7 +117,7 @@ describe('a dead-lettered task', () => {
       meta: '{"starts":3}',
       replayMeta: '{"replays":1}',
     });
-    expect(await redis.hget(keys.index(id), indexField(id))).toBe(`d${entry![0]}`);
+    expect(await indexedPlace(redis, keys, id)).toBe(`d${entry![0]}`);
     const [letter, ...others] = await broker.listDeadLetters(QUEUE, '', 10);
     expect(others).toEqual([]);
     expect(letter).toEqual({

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Broker, LANES } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
+import { indexedPlaces } from '../support/index-place.js';
 import { keysOf } from '../support/keys.js';
 import { pendingRows, record } from '../support/snapshot.js';
 import type { View, World } from './world.js';
@@ -86,10 +87,10 @@ async function viewOf(redis: Redis, all: readonly string[], keys: ReturnType<typ
       const { raw, ...letter } = record(fields);
       return { entryId, fields: { ...letter, ...(raw && { raw }) } };
     }),
-    index: await indexOf(redis, all, `${keys.base}:index:`),
+    index: await indexOf(redis, all, keys),
     dedupe: await strings(redis, all, `${keys.base}:dedupe:`, (holder, leftMs) => ({ holder, leftMs })),
     channels: await strings(redis, all, `${keys.base}:producer:`, (text, leftMs) => ({
-      record: text,
+      record: text.replaceAll(/\b([af])(\d+)\b/g, (_, word: string, times) => words(word, Number(times))),
       leftMs,
     })),
     control: {
@@ -112,15 +113,32 @@ async function viewLane(redis: Redis, key: string): Promise<View['lanes']['high'
   };
 }
 
-/** The index by task: in buckets of a producer's own ids the field is the end of the id, in others the id itself. */
-async function indexOf(redis: Redis, all: readonly string[], base: string): Promise<Record<string, string>> {
+/**
+ * The index by task, as a look-up reads it: in buckets of a producer's own ids neighbours may have one place between
+ * them, and places where nothing stands any more are left until all of them have ended.
+ */
+async function indexOf(
+  redis: Redis,
+  all: readonly string[],
+  keys: ReturnType<typeof keysOf>,
+): Promise<Record<string, string>> {
+  const base = `${keys.base}:index:`;
   const index: Record<string, string> = {};
   for (const key of all.filter((each) => each.startsWith(base))) {
     const bucket = key.slice(base.length);
-    const own = bucket.includes('.') ? bucket.slice(0, 13) : '';
-    for (const [field, place] of Object.entries(await redis.hgetall(key))) index[own + field] = place;
+    const places = await redis.hgetall(key);
+    if (!bucket.includes('.')) {
+      for (const [field, place] of Object.entries(places)) index[field.slice(1)] = place;
+      continue;
+    }
+    Object.assign(index, await indexedPlaces(redis, keys, key));
   }
   return index;
+}
+
+/** One word per task, as they were answered. */
+function words(word: string, times: number): string {
+  return Array<string>(times).fill(word).join(' ');
 }
 
 async function strings<Value>(

@@ -3,6 +3,8 @@ import {
   BrokerError,
   type DeadLetterRef,
   type Delivery,
+  type EnqueueGroup,
+  type EnqueueReply,
   type FetchAnswer,
   type Lane,
   LANES,
@@ -36,6 +38,9 @@ export class Side {
   private waiting:
     { readonly consumer: string; readonly broker: Broker; readonly ended: Promise<unknown> } | undefined;
   private answered: unknown;
+  private readonly sentIds = new Set<string>();
+  /** Beginnings of ids that two tasks had. */
+  private readonly doubled = new Set<string>();
 
   constructor(
     readonly world: World,
@@ -82,7 +87,9 @@ export class Side {
 
   /** Everything that is kept. */
   async view(): Promise<unknown> {
-    return plainView(await this.world.view(), this.names);
+    const view = await this.world.view();
+    const index = Object.entries(view.index).filter(([id]) => !this.isDoubled(id));
+    return plainView({ ...view, index: Object.fromEntries(index) }, this.names);
   }
 
   async close(): Promise<void> {
@@ -98,9 +105,9 @@ export class Side {
     const { consumer } = call;
     switch (call.verb) {
       case 'enqueue':
-        return broker.enqueue(this.groups.next(call, this.world.now()));
+        return this.enqueue(broker, this.groups.next(call, this.world.now()));
       case 'repeat':
-        return broker.enqueue(this.groups.again(call, this.world.now()));
+        return this.enqueue(broker, this.groups.again(call, this.world.now()));
       case 'resolve':
         return broker.resolveGroup(this.groups.again(call, this.world.now()));
       case 'fetch':
@@ -148,6 +155,7 @@ export class Side {
       case 'ensureQueue':
         return this.told(await broker.ensureQueue(queue));
       case 'find':
+        if (this.isDoubled(call.id)) return 'one of two, or none';
         return names.place(await broker.find(queue, call.id), this.world.now());
       case 'listDeadLetters': {
         const after = call.after === 0 ? '' : (this.letters.at(-call.after)?.entryId ?? '');
@@ -169,6 +177,7 @@ export class Side {
         this.groups.passed(call.ms);
         return this.world.passTime(call.ms);
       case 'addEntry':
+        if (call.id !== undefined) this.written(call.id);
         return this.world.addEntry(call.lane, {
           no: 'task',
           ...(call.id !== undefined && { id: call.id }),
@@ -181,6 +190,27 @@ export class Side {
         this.names.forgetEras();
         return this.world.flush();
     }
+  }
+
+  /**
+   * No producer gives an id twice. A group that comes again when its record has expired does, and so may an entry of
+   * others: then the index may forget the neighbours, too, on the side where they share a place.
+   */
+  private async enqueue(broker: Broker, group: EnqueueGroup): Promise<EnqueueReply> {
+    const { record = '' } = (await this.world.view()).channels[group.channel] ?? {};
+    const reply = await broker.enqueue(group);
+    if (record.startsWith(`${group.sequence} `)) return reply;
+    for (const { id } of group.tasks) this.written(id);
+    return reply;
+  }
+
+  private written(id: string): void {
+    if (this.sentIds.has(id)) this.doubled.add(id.slice(0, -1));
+    this.sentIds.add(id);
+  }
+
+  private isDoubled(id: string): boolean {
+    return this.doubled.has(id.slice(0, -1));
   }
 
   private async fetchNow(broker: Broker, consumer: string, count: number): Promise<FetchAnswer> {

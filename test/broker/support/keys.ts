@@ -15,7 +15,7 @@ export interface Keys {
   readonly wake: string;
   readonly control: string;
   lane(lane: Lane): string;
-  /** Index bucket of an id made by a producer: blocks of 64 neighbours share one hash. */
+  /** Index bucket of an id made by a producer: neighbours that differ in the last digit share one hash. */
   index(id: string): string;
   dedupe(key: string): string;
   producer(channel: string): string;
@@ -33,17 +33,18 @@ export function keysOf(prefix: string, queue = QUEUE): Keys {
     wake: `${base}:wake`,
     control: `${base}:control`,
     lane: (lane) => lanes[lane],
-    index: (id) => `${base}:index:${id.slice(0, 13)}${Math.floor(sequenceOf(id) / 64).toString(36)}`,
+    index: (id) => `${base}:index:${id.slice(0, -1)}`,
     dedupe: (key) => `${base}:dedupe:${key}`,
     producer: (channel) => `${base}:producer:${channel}`,
   };
 }
 
-/** Field of an id in its index bucket. */
+/** Field of an id in its index bucket, where it has a place of its own. */
 export function indexField(id: string): string {
-  return id.slice(13);
+  return id.slice(-1);
 }
 
-function sequenceOf(id: string): number {
-  return parseInt(indexField(id), 36);
+/** Field under which the index knows the run that begins with an id. */
+export function runField(id: string): string {
+  return `~${indexField(id)}`;
 }

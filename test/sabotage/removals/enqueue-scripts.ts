@@ -8,6 +8,7 @@ const CONFIRM = `${SCRIPTS}/confirm.lua`;
 const GROUPS = ['test/broker/enqueue.spec.ts', 'test/broker/lost-groups.spec.ts'];
 const DEDUPE = ['test/broker/enqueue-dedupe.spec.ts'];
 const FULL = ['test/broker/enqueue-full.spec.ts'];
+const INDEX = ['test/broker/index.spec.ts'];
 const PORT = ['test/broker/conformance.spec.ts'];
 
 /** Defences on the way in: what is written, once, and what is refused. */
@@ -53,16 +54,22 @@ export const enqueueScriptRemovals: readonly Removal[] = [
     name: 'a-full-queue-refuses',
     defence: 'Without it a queue grows until Redis has no memory left.',
     file: ENQUEUE,
-    take: "if room < 1 then answer = 'f' else room = room - 1 end",
-    by: 'room = room - 1',
+    take: 'math.max(0, math.min(number, room))',
+    by: 'tonumber(number)',
+    witnesses: FULL,
+  },
+  {
+    name: 'a-full-queue-refuses-tasks-by-themselves',
+    defence: 'Without it tasks with a key or an id of their own fill a queue that is full.',
+    file: ENQUEUE,
+    take: "    if room < 1 then return 'f1' end\n",
     witnesses: FULL,
   },
   {
     name: 'a-group-takes-no-more-than-the-room-there-is',
     defence: 'Without it the last group before a queue is full goes beyond the bound.',
     file: ENQUEUE,
-    take: 'else room = room - 1 end',
-    by: 'end',
+    take: '  room = room - fits\n',
     witnesses: FULL,
   },
   {
@@ -123,15 +130,25 @@ export const enqueueScriptRemovals: readonly Removal[] = [
     name: 'an-id-that-the-queue-knows-is-a-duplicate',
     defence: 'Without it a call that is repeated after an unknown outcome makes a second task.',
     file: ENQUEUE,
-    take: " or redis.call('HEXISTS', KEYS[bucket], field) == 1",
+    take: "if #field > 1 then return redis.call('HEXISTS', KEYS[bucket], field) == 1 end",
+    by: 'if #field > 1 then return false end',
     witnesses: DEDUPE,
   },
   {
-    name: 'an-id-is-one-task-within-a-group',
-    defence: 'Without it two calls of one turn with one id are two tasks.',
+    name: 'an-id-of-ours-is-found-among-its-neighbours',
+    defence: 'Without it a call that is repeated with the id of an unknown outcome makes a second task.',
     file: ENQUEUE,
-    take: 'written[id] or ',
-    witnesses: DEDUPE,
+    take: 'return run and stands(run[1], run[2], run[3], id)',
+    by: 'return false',
+    witnesses: PORT,
+  },
+  {
+    name: 'a-place-where-nothing-stands-is-no-task',
+    defence: 'Without it an id stays taken for as long as a neighbour of the task lives.',
+    file: ENQUEUE,
+    take: "return stands(kind == 'd' and KEYS[8] or KEYS[LANE[kind]], first, first)",
+    by: 'return true',
+    witnesses: INDEX,
   },
   {
     name: 'a-sooner-task-wakes-whoever-has-the-duty',

@@ -256,7 +256,7 @@ export const redisDataRemovals: readonly Removal[] = [
     name: 'completions-go-before-what-needs-memory',
     defence: 'Without it a Redis that is full cannot be drained: the first retry stops its whole group.',
     file: `${REDIS}/requests.ts`,
-    take: "\n    .toSorted((a, b) => Number(b.outcome.kind === 'remove') - Number(a.outcome.kind === 'remove'))",
+    take: '\n          .toSorted((a, b) => weight(a.outcome) - weight(b.outcome))',
     witnesses: ['test/broker/out-of-memory.spec.ts'],
   },
 ];

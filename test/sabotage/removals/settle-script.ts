@@ -6,6 +6,7 @@ const FENCING = ['test/broker/settle-fencing.spec.ts'];
 const RETRY = ['test/broker/settle-retry.spec.ts'];
 const FETCH = ['test/broker/settle-fetch.spec.ts'];
 const COMPLETE = ['test/broker/settle-complete.spec.ts'];
+const INDEX = ['test/broker/index.spec.ts'];
 const RELEASE = ['test/broker/settle-release.spec.ts'];
 const DEDUPE = ['test/broker/enqueue-dedupe.spec.ts'];
 const ORDER = ['test/broker/write-order.spec.ts'];
@@ -67,10 +68,32 @@ export const settleScriptRemovals: readonly Removal[] = [
     witnesses: COMPLETE,
   },
   {
+    name: 'a-group-of-completions-is-held-against-the-pending-list',
+    defence: 'Without it a worker completes tasks that another one has taken over.',
+    file: SETTLE,
+    take: ' or not all_ours(page, from, to)',
+    witnesses: INDEX,
+  },
+  {
+    name: 'a-group-of-completions-is-held-against-its-deliveries',
+    defence: 'Without it an outcome of an earlier delivery to the same worker ends the task.',
+    file: SETTLE,
+    take: ' or page[at][4] ~= 1',
+    witnesses: INDEX,
+  },
+  {
+    name: 'what-is-refused-still-counts-in-the-index',
+    defence: 'Without it a look-up forgets tasks that somebody else works on.',
+    file: SETTLE,
+    take: '        gone[bucket] = (gone[bucket] or 0) + 1\n      end',
+    by: '      end\n      gone[bucket] = (gone[bucket] or 0) + 1',
+    witnesses: INDEX,
+  },
+  {
     name: 'what-is-done-leaves-the-index',
     defence: 'Without it the index grows with every task that ever was, and knows ids that are free.',
     file: SETTLE,
-    take: "    for bucket, fields in pairs(places) do redis.call('HDEL', KEYS[tonumber(bucket)], unpack(fields)) end\n",
+    take: "redis.call('DEL', bucket)",
     witnesses: COMPLETE,
   },
   {
@@ -206,7 +229,7 @@ export const settleScriptRemovals: readonly Removal[] = [
     name: 'a-field-with-a-newline-is-not-packed',
     defence: 'Without it an entry of others is taken apart in the wrong places: one field becomes another.',
     file: SETTLE,
-    take: "and not (f[2] .. f[4] .. f[8] .. f[10] .. f[12]):find('\\n', 1, true)",
+    take: ' and one_line(f[2]) and one_line(f[4]) and one_line(attempt) and one_line(enqueued) and one_line(meta)',
     witnesses: FETCH,
   },
 ];

@@ -170,8 +170,8 @@ export const shelfScriptRemovals: readonly Removal[] = [
     name: 'a-letter-takes-its-own-place-with-it',
     defence: 'Without it deleting a letter makes the queue forget the task that was replayed from it.',
     file: DELETE_DEAD,
-    take: "if redis.call('HGET', bucket, ARGV[i + 2]) == 'd' .. ARGV[i] then redis.call('HDEL', bucket, ARGV[i + 2]) end",
-    by: "redis.call('HDEL', bucket, ARGV[i + 2])",
+    take: "redis.call('HGET', bucket, field) == 'd' .. ARGV[i]",
+    by: 'true',
     witnesses: [...LETTERS, ...PORT],
   },
   {

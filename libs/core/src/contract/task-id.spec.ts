@@ -28,15 +28,18 @@ describe('taskId', () => {
 });
 
 describe('indexPlace', () => {
-  it('puts exactly 64 neighbours of a producer into each bucket', () => {
+  it('puts exactly 36 neighbours of a producer into each bucket, each under one character', () => {
     const name = producer();
-    const ids = Array.from({ length: 64 * 50 }, (_, sequence) => taskId(name, sequence));
+    const ids = Array.from({ length: 36 * 50 }, (_, sequence) => taskId(name, sequence));
 
     const found = buckets(ids);
 
     expect(found.size).toBe(50);
-    for (const fields of found.values()) expect(fields.size).toBe(64);
-    expect(indexPlace(taskId(name, 63)).bucket).not.toBe(indexPlace(taskId(name, 64)).bucket);
+    for (const fields of found.values()) {
+      expect(fields.size).toBe(36);
+      for (const field of fields) expect(field).toHaveLength(1);
+    }
+    expect(indexPlace(taskId(name, 35)).bucket).not.toBe(indexPlace(taskId(name, 36)).bucket);
   });
 
   it('never gives two ids one place, of however many producers and however late', () => {
@@ -51,7 +54,7 @@ describe('indexPlace', () => {
     const places = new Set([...ids].map((id) => JSON.stringify(indexPlace(id))));
 
     expect(places.size).toBe(ids.size);
-    for (const fields of buckets(ids).values()) expect(fields.size).toBeLessThanOrEqual(64);
+    for (const fields of buckets(ids).values()) expect(fields.size).toBeLessThanOrEqual(36);
   });
 
   it('never gives a foreign id the place of another, foreign or own', () => {
@@ -90,10 +93,10 @@ describe('indexPlace', () => {
   });
 
   it('is as documented, for every version to come: stored indexes outlive the release', () => {
-    expect(indexPlace('abcdefghijkl.1s')).toEqual({ bucket: 'abcdefghijkl.1', field: '1s' });
-    expect(indexPlace('abcdefghijkl.1r')).toEqual({ bucket: 'abcdefghijkl.0', field: '1r' });
+    expect(indexPlace('abcdefghijkl.1s')).toEqual({ bucket: 'abcdefghijkl.1', field: 's' });
+    expect(indexPlace('abcdefghijkl.r')).toEqual({ bucket: 'abcdefghijkl.', field: 'r' });
     // FNV-1a of "a" is 0xe40c292c (http://www.isthe.com/chongo/src/fnv/test_fnv.c), mod 1024 = 300.
-    expect(indexPlace('a')).toEqual({ bucket: `x${(0xe40c292c % 1024).toString(36)}`, field: 'a' });
+    expect(indexPlace('a')).toEqual({ bucket: `x${(0xe40c292c % 1024).toString(36)}`, field: '=a' });
     expect(indexPlace('foobar').bucket).toBe(`x${(0xbf9cf968 % 1024).toString(36)}`);
   });
 });

@@ -4,12 +4,6 @@
  */
 const OWN_ID = /^[A-Za-z0-9_-]{12}\.[0-9a-z]{1,11}$/;
 
-/**
- * Tasks per index bucket. Redis keeps hashes of up to 128 short fields in one flat allocation; half of that leaves
- * room, and keeps the linear search inside it short.
- */
-const BUCKET_SIZE = 64;
-
 /** Buckets for ids that are not ours (given by the caller, or entries that another language wrote). */
 const FOREIGN_BUCKETS = 1024;
 
@@ -21,17 +15,22 @@ export function taskId(producer: string, sequence: number): string {
 /** Where the index keeps a task: the bucket (a suffix of a key) and the field in it. */
 export interface IndexPlace {
   readonly bucket: string;
+  /** One character where the id is ours; longer otherwise. */
   readonly field: string;
 }
 
-/** The place of a task in the index; a function of the id alone, so that every process agrees. */
+/**
+ * The place of a task in the index; a function of the id alone, so that every process agrees. The thirty-six tasks of a
+ * producer whose ids differ in the last digit are neighbours: they share a bucket.
+ */
 export function indexPlace(id: string): IndexPlace {
-  if (OWN_ID.test(id)) {
-    const field = id.slice(13);
-    const block = Math.floor(parseInt(field, 36) / BUCKET_SIZE);
-    return { bucket: id.slice(0, 13) + block.toString(36), field };
-  }
-  return { bucket: `x${(fnv1a(id) % FOREIGN_BUCKETS).toString(36)}`, field: id };
+  if (isOwnId(id)) return { bucket: id.slice(0, -1), field: id.slice(-1) };
+  return { bucket: `x${(fnv1a(id) % FOREIGN_BUCKETS).toString(36)}`, field: `=${id}` };
+}
+
+/** Whether the id was given by a producer, and not by a caller or by somebody who wrote the entry. */
+export function isOwnId(id: string): boolean {
+  return OWN_ID.test(id);
 }
 
 /** FNV-1a, 32 bit (http://www.isthe.com/chongo/tech/comp/fnv/): spreads foreign ids evenly, no security needed. */

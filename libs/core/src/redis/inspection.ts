@@ -3,7 +3,7 @@ import type { ConsumerInfo, DeadLetter, ScheduledTask, TaskPlace } from '../brok
 import { LANES } from '../contract/lane.js';
 import type { Calls } from './calls.js';
 import { GROUP, laneOf, type QueueKeys, RELEASED } from './keys.js';
-import { deadLetter, fieldsOf, type RawEntry, scheduledTask } from './replies.js';
+import { deadLetter, fieldsOf, type IndexRun, type RawEntry, runOf, scheduledTask } from './replies.js';
 
 /** The cold path: reads that list and look up. None changes anything, none grows with the queue. */
 export class Inspection {
@@ -58,8 +58,12 @@ export class Inspection {
 
   async find(queue: string, keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {
     const { key, field } = keys.index(id);
-    const place = await this.ask(queue, (client) => client.hget(key, field));
-    if (!place) return undefined;
+    const places = await this.ask(queue, async (client) =>
+      // Neighbours of an id of ours may have one place between them; other ids have one each.
+      field.length === 1 ? client.hgetall(key) : { [field]: (await client.hget(key, field)) ?? '' },
+    );
+    const place = places[field];
+    if (!place) return this.findInRun(queue, keys, id, runOf(field, places));
     if (place === 's') return this.findScheduled(queue, keys, id);
     const entryId = place.slice(1);
     if (place.startsWith('d')) {
@@ -67,6 +71,22 @@ export class Inspection {
       return letter && { state: 'dead', letter: deadLetter(queue, letter) };
     }
     return this.findDelivered(queue, keys, place[0]!, entryId);
+  }
+
+  /** A task that is still where it was enqueued, together with its neighbours. */
+  private async findInRun(
+    queue: string,
+    keys: QueueKeys,
+    id: string,
+    run: IndexRun | undefined,
+  ): Promise<TaskPlace | undefined> {
+    if (!run) return undefined;
+    const key = keys.lanes[laneOf(run.mark)];
+    const entries = (await this.ask(queue, (client) =>
+      client.xrange(key, run.first, run.last),
+    )) as RawEntry[];
+    const found = entries.find(([, fields]) => fieldsOf(fields ?? []).id === id);
+    return found && this.findDelivered(queue, keys, run.mark, found[0]);
   }
 
   private async findScheduled(queue: string, keys: QueueKeys, id: string): Promise<TaskPlace | undefined> {

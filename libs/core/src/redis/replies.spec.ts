@@ -3,12 +3,16 @@ import { BrokerTimeoutError, RedisUnusableError } from '../contract/errors.js';
 import { dataSetAnswer, enqueueReply, ensureAnswer, resolvedAnswers } from './replies.js';
 
 describe('enqueueReply', () => {
-  it('has one answer per word', () => {
-    expect(enqueueReply('a dFIRST.1 cOTHER.2 f')).toEqual({
+  it('has an answer for each task that a word stands for', () => {
+    expect(enqueueReply('a2 dFIRST.1 cOTHER.2 a1 f3')).toEqual({
       answers: [
+        { status: 'accepted' },
         { status: 'accepted' },
         { status: 'duplicate', id: 'FIRST.1' },
         { status: 'conflict', id: 'OTHER.2' },
+        { status: 'accepted' },
+        { status: 'full' },
+        { status: 'full' },
         { status: 'full' },
       ],
       lostAfter: undefined,
@@ -16,8 +20,8 @@ describe('enqueueReply', () => {
   });
 
   it.each([
-    ['!4 a', 4, 1],
-    ['!0 a a', 0, 2],
+    ['!4 a1', 4, 1],
+    ['!0 a2', 0, 2],
     ['!12 ', 12, 0],
     ['', undefined, 0],
   ])('of "%s" says what was lost, beside the answers', (text, lostAfter, count) => {
@@ -28,7 +32,7 @@ describe('enqueueReply', () => {
   });
 
   it('takes no id for a mark: none begins with one', () => {
-    expect(enqueueReply('d!4 a')).toEqual({
+    expect(enqueueReply('d!4 a1')).toEqual({
       answers: [{ status: 'duplicate', id: '!4' }, { status: 'accepted' }],
       lostAfter: undefined,
     });
@@ -44,8 +48,8 @@ describe('a group that came too late', () => {
   it('is nothing where it was asked about, unless a later one was applied', () => {
     expect(resolvedAnswers('-')).toBeUndefined();
     expect(() => resolvedAnswers('late')).toThrow(BrokerTimeoutError);
-    expect(resolvedAnswers('a f')).toEqual([{ status: 'accepted' }, { status: 'full' }]);
-    expect(resolvedAnswers('!2 a')).toEqual([{ status: 'accepted' }]);
+    expect(resolvedAnswers('a1 f1')).toEqual([{ status: 'accepted' }, { status: 'full' }]);
+    expect(resolvedAnswers('!2 a1')).toEqual([{ status: 'accepted' }]);
     expect(resolvedAnswers('')).toEqual([]);
   });
 });

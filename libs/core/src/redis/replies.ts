@@ -22,7 +22,7 @@ export function enqueueReply(text: string): EnqueueReply {
     throw new BrokerTimeoutError('LATE', 'the group came after a later one, or after it was given up');
   const words = text.split(' ');
   const lostAfter = words[0]!.startsWith('!') ? Number(words.shift()!.slice(1)) : undefined;
-  return { lostAfter, answers: words.filter((word) => word !== '').map(enqueueAnswer) };
+  return { lostAfter, answers: words.flatMap(enqueueAnswers) };
 }
 
 /** Answer of the `resolve` script: as for `enqueue`, or nothing when the group was not applied. */
@@ -30,17 +30,23 @@ export function resolvedAnswers(text: string): readonly EnqueueAnswer[] | undefi
   return text.startsWith('-') ? undefined : enqueueReply(text).answers;
 }
 
+const ACCEPTED: EnqueueAnswer = Object.freeze({ status: 'accepted' });
+const FULL: EnqueueAnswer = Object.freeze({ status: 'full' });
+
 /** What one word of the `enqueue` script's answer means. */
-function enqueueAnswer(word: string): EnqueueAnswer {
+function enqueueAnswers(word: string): EnqueueAnswer[] {
+  const rest = word.slice(1);
   switch (word[0]) {
     case 'a':
-      return { status: 'accepted' };
+      return Array<EnqueueAnswer>(Number(rest)).fill(ACCEPTED);
+    case 'f':
+      return Array<EnqueueAnswer>(Number(rest)).fill(FULL);
     case 'd':
-      return { status: 'duplicate', id: word.slice(1) };
+      return [{ status: 'duplicate', id: rest }];
     case 'c':
-      return { status: 'conflict', id: word.slice(1) };
-    default:
-      return { status: 'full' };
+      return [{ status: 'conflict', id: rest }];
+    default: // a group without tasks has no words
+      return [];
   }
 }
 
@@ -105,20 +111,11 @@ function compactDelivery(queue: string, lane: Lane, era: number, text: string): 
   const attempt = text.indexOf('\n', type + 1);
   const enqueuedAt = text.indexOf('\n', attempt + 1);
   const meta = text.indexOf('\n', enqueuedAt + 1);
-  const fields = [
-    'id',
-    text.slice(entry + 1, id),
-    'type',
-    text.slice(id + 1, type),
-    'payload',
-    text.slice(meta + 1),
-    'attempt',
-    text.slice(type + 1, attempt),
-    'enqueuedAt',
-    text.slice(attempt + 1, enqueuedAt),
-    'meta',
-    text.slice(enqueuedAt + 1, meta),
-  ];
+  const fields = ['id', text.slice(entry + 1, id), 'type', text.slice(id + 1, type)];
+  fields.push('payload', text.slice(meta + 1));
+  if (attempt > type + 1) fields.push('attempt', text.slice(type + 1, attempt));
+  fields.push('enqueuedAt', text.slice(attempt + 1, enqueuedAt));
+  if (meta > enqueuedAt + 1) fields.push('meta', text.slice(enqueuedAt + 1, meta));
   return { queue, lane, entryId: text.slice(0, entry), delivery: 1, era, fields };
 }
 
@@ -215,6 +212,21 @@ export function scheduledTask(id: string, dueAt: number, text: string): Schedule
     meta: meta ?? '',
     payload: parts.slice(5).join('\n'),
   };
+}
+
+/** Where neighbours stand that were enqueued together: the letter of their lane, and their first and last entry. */
+export interface IndexRun {
+  readonly mark: string;
+  readonly first: string;
+  readonly last: string;
+}
+
+/** The run in which a task came that has no place of its own in its index bucket: the last one that begins before it. */
+export function runOf(field: string, places: Readonly<Record<string, string>>): IndexRun | undefined {
+  const begins = Object.keys(places).filter((name) => name.startsWith('~') && name.slice(1) <= field);
+  const text = places[begins.toSorted().at(-1) ?? ''];
+  const [, mark, first, last] = /^(.)([\d-]+)~([\d-]+)$/.exec(text ?? '') ?? [];
+  return mark && first && last ? { mark, first, last } : undefined;
 }
 
 /** An entry of the dead-letter stream. */

@@ -1,12 +1,14 @@
 import type {
   EnqueueGroup,
   Lease,
+  NewTask,
   ReclaimRequest,
   SettleRequest,
   Settlement,
   StoredTask,
 } from '../broker/broker.js';
 import { LANES, type Lane } from '../contract/lane.js';
+import { isOwnId } from '../contract/task-id.js';
 import { KeyList, LANE_LETTER, LANE_NUMBER, type QueueKeys } from './keys.js';
 
 /** Keys and arguments of one script call. */
@@ -29,32 +31,82 @@ export function enqueueCall(keys: QueueKeys, group: EnqueueGroup): ScriptCall {
     keys.scheduledData,
     keys.wake,
     keys.producer(group.channel),
+    keys.dead,
   ]);
+  const { tasks } = group;
   const args: (string | number)[] = [
     group.sequence,
     group.maxReady,
     RECORD_TTL_MS,
     group.after,
-    group.tasks.length,
+    tasks.length,
   ];
-  for (const task of group.tasks) {
-    const { key, field } = keys.index(task.id);
-    const letter = LANE_LETTER[task.lane];
-    const { due, idempotency, unique, ownId } = task;
-    const complex = due !== undefined || idempotency !== undefined || unique !== undefined || ownId === true;
-    // One text instead of five: every argument costs this process more than it costs Redis to take it apart.
-    const mark = complex ? letter.toUpperCase() : letter;
-    args.push(`${mark} ${list.position(key)} ${field} ${task.id} ${task.type}`, task.payload, task.meta);
-    if (!complex) continue;
-    args.push(due === undefined ? '' : 'at' in due ? `=${due.at}` : `+${due.afterMs}`);
-    if (idempotency)
-      args.push(list.position(keys.dedupe(idempotency.key)), idempotency.fingerprint, idempotency.windowMs);
-    else args.push('', '', '');
-    if (unique) args.push(list.position(keys.dedupe(unique.key)), unique.ttlMs);
-    else args.push('', '');
-    args.push(ownId ? '1' : '');
+  for (let i = 0; i < tasks.length;) {
+    const end = endOfRun(tasks, i);
+    if (end > i) pushRun(args, list, keys, tasks, i, end);
+    else pushTask(args, list, keys, tasks[i]!);
+    i = Math.max(end, i + 1);
   }
   return { keys: list.keys, args };
+}
+
+/** Where the run ends that begins here: plain tasks of one lane that are neighbours in the index. */
+function endOfRun(tasks: readonly NewTask[], from: number): number {
+  const { id, lane } = tasks[from]!;
+  const begin = id.slice(0, -1);
+  let end = from;
+  for (; end < tasks.length; end += 1) {
+    const task = tasks[end]!;
+    if (task.lane !== lane || !isPlain(task)) break;
+    if (end > from && (task.id.length !== id.length || !task.id.startsWith(begin))) break;
+  }
+  return end;
+}
+
+/** Most tasks ask for nothing special, and their texts have no newline: JSON writes none. */
+function isPlain({ id, type, payload, meta, due, idempotency, unique, ownId }: NewTask): boolean {
+  return (
+    due === undefined &&
+    idempotency === undefined &&
+    unique === undefined &&
+    ownId !== true &&
+    isOwnId(id) &&
+    !(payload.includes('\n') || meta.includes('\n') || type.includes('\n'))
+  );
+}
+
+/** One text for all of them: every argument costs this process more than it costs Redis to take a text apart. */
+function pushRun(
+  args: (string | number)[],
+  list: KeyList,
+  keys: QueueKeys,
+  tasks: readonly NewTask[],
+  from: number,
+  to: number,
+): void {
+  const { id, lane } = tasks[from]!;
+  const texts: string[] = [];
+  for (let i = from; i < to; i += 1) {
+    const task = tasks[i]!;
+    texts.push(task.id.slice(-1), task.type, task.payload, task.meta);
+  }
+  texts.push('');
+  const head = `${LANE_LETTER[lane]} ${list.position(keys.index(id).key)} ${to - from} ${id.slice(0, -1)}`;
+  args.push(head, texts.join('\n'));
+}
+
+function pushTask(args: (string | number)[], list: KeyList, keys: QueueKeys, task: NewTask): void {
+  const { id, type, lane, due, idempotency, unique, ownId } = task;
+  const { key, field } = keys.index(id);
+  args.push(`${LANE_LETTER[lane].toUpperCase()} ${list.position(key)} ${field} ${id} ${type}`);
+  args.push(task.payload, task.meta);
+  args.push(due === undefined ? '' : 'at' in due ? `=${due.at}` : `+${due.afterMs}`);
+  if (idempotency)
+    args.push(list.position(keys.dedupe(idempotency.key)), idempotency.fingerprint, idempotency.windowMs);
+  else args.push('', '', '');
+  if (unique) args.push(list.position(keys.dedupe(unique.key)), unique.ttlMs);
+  else args.push('', '');
+  args.push(ownId ? '1' : '');
 }
 
 /** Call of the `settle` script; its header says what stands where. `done`: outcomes that are plain removals, in order. */
@@ -75,22 +127,40 @@ export function settleCall(
   ];
   const done: number[] = [];
   for (const lane of LANES) pushDone(args, list, keys, outcomes, lane, done);
-  const countAt = args.push(0) - 1;
   // Removals first: they free memory, and after the first write Redis lets the others write even when it is full.
-  const others = outcomes
-    .map((outcome, position) => ({ outcome, position }))
-    .filter(({ outcome }) => !isPlainRemoval(outcome))
-    .toSorted((a, b) => Number(b.outcome.kind === 'remove') - Number(a.outcome.kind === 'remove'));
+  const others =
+    done.length === outcomes.length
+      ? []
+      : outcomes
+          .map((outcome, position) => ({ outcome, position }))
+          .filter(({ outcome }) => !isPlainRemoval(outcome))
+          .toSorted((a, b) => weight(a.outcome) - weight(b.outcome));
+  args.push(others.length);
   for (const { outcome, position } of others) pushOther(args, list, keys, outcome, position);
-  args[countAt] = others.length;
   return { keys: list.keys, args, done };
 }
 
-/** Most tasks just end: they need no more than their place, so they travel without the rest. */
-function isPlainRemoval(outcome: Settlement): outcome is Settlement & { kind: 'remove' } {
-  return outcome.kind === 'remove' && outcome.uniqueKey === undefined;
+/** What goes first among outcomes that travel by themselves. */
+function weight(outcome: Settlement): number {
+  if (outcome.kind !== 'remove') return 2;
+  return outcome.uniqueKey === undefined ? 0 : 1;
 }
 
+/**
+ * Most tasks just end, and need no more than their place: all of them whose place in the index is the one that they were
+ * given when they were enqueued, or that never had one.
+ */
+function isPlainRemoval(outcome: Settlement): outcome is Settlement & { kind: 'remove' } {
+  if (outcome.kind !== 'remove' || outcome.uniqueKey !== undefined) return false;
+  return isOwnId(outcome.id) || isUnlisted(outcome);
+}
+
+/** Whoever wrote the entry gave it no id, and nobody has written it anew since: the index does not know it. */
+function isUnlisted({ id, lease }: Settlement & { kind: 'remove' }): boolean {
+  return id === lease.entryId;
+}
+
+/** Entries that are done in one lane, as Redis sorts them, and the index buckets of their tasks in the same order. */
 function pushDone(
   args: (string | number)[],
   list: KeyList,
@@ -99,27 +169,61 @@ function pushDone(
   lane: Lane,
   done: number[],
 ): void {
+  const first = done.length;
   let low = '';
   let high = '';
   let settled = 0;
-  const headAt = args.push('', '', 0, 0) - 4;
-  const before = done.length;
+  let sorted = true;
   for (let position = 0; position < outcomes.length; position += 1) {
     const outcome = outcomes[position]!;
-    const { lease } = outcome;
-    if (lease.lane !== lane) continue;
+    const { entryId } = outcome.lease;
+    if (outcome.lease.lane !== lane) continue;
     settled += 1;
-    if (low === '' || entryBefore(lease.entryId, low)) low = lease.entryId;
-    if (high === '' || entryBefore(high, lease.entryId)) high = lease.entryId;
-    if (!isPlainRemoval(outcome)) continue;
-    const { key, field } = keys.index(outcome.id);
-    args.push(`${lease.entryId} ${lease.delivery} ${list.position(key)} ${field}`);
-    done.push(position);
+    if (high === '' || entryBefore(high, entryId)) high = entryId;
+    else sorted = false;
+    if (low === '' || entryBefore(entryId, low)) low = entryId;
+    if (isPlainRemoval(outcome)) done.push(position);
   }
-  args[headAt] = low;
-  args[headAt + 1] = high;
-  args[headAt + 2] = settled;
-  args[headAt + 3] = done.length - before;
+  args.push(settled);
+  if (settled === 0) return;
+  const plain = done.splice(first);
+  if (!sorted) plain.sort((a, b) => compareEntries(outcomes[a]!.lease.entryId, outcomes[b]!.lease.entryId));
+  done.push(...plain);
+  args.push(low, high, plain.length);
+  if (plain.length === 0) return;
+  const removals = plain.map((position) => outcomes[position] as Settlement & { kind: 'remove' });
+  args.push(deliveriesOf(removals), bucketsOf(list, keys, removals));
+  for (const { lease } of removals) args.push(lease.entryId);
+}
+
+/** The delivery of each, or nothing when it was the first of all of them, as nearly always. */
+function deliveriesOf(removals: readonly Settlement[]): string {
+  if (removals.every(({ lease }) => lease.delivery === 1)) return '';
+  return removals.map(({ lease }) => lease.delivery).join(' ');
+}
+
+/** Bucket and how many in a row: neighbours were enqueued together, and most are done together. 0: not in the index. */
+function bucketsOf(
+  list: KeyList,
+  keys: QueueKeys,
+  removals: readonly (Settlement & { kind: 'remove' })[],
+): string {
+  const texts: (string | number)[] = [];
+  let begin: string | undefined;
+  let count = 0;
+  for (const removal of removals) {
+    const { id } = removal;
+    const bucket = isUnlisted(removal) ? '' : id.slice(0, -1);
+    if (bucket === begin) count += 1;
+    else {
+      if (count > 0) texts.push(count);
+      texts.push(bucket === '' ? 0 : list.position(keys.index(id).key));
+      begin = bucket;
+      count = 1;
+    }
+  }
+  texts.push(count);
+  return texts.join(' ');
 }
 
 function pushOther(
@@ -220,6 +324,11 @@ export function reclaimCall({ laneList, control, wake }: QueueKeys, request: Rec
 /** Arguments that name leases for the `extend` script. */
 export function leaseArgs(leases: readonly Lease[]): (string | number)[] {
   return leases.flatMap((lease) => [LANE_NUMBER[lease.lane], lease.entryId, lease.delivery]);
+}
+
+/** How Redis sorts stream ids. */
+function compareEntries(a: string, b: string): number {
+  return a === b ? 0 : entryBefore(a, b) ? -1 : 1;
 }
 
 /** Whether stream id `a` comes before `b`: two numbers joined by a dash, so the shorter number is the smaller. */

@@ -66,13 +66,17 @@ return { redis.call('HGET', KEYS[4], 'epoch') or '', last(KEYS[1]), last(KEYS[2]
   },
   deleteDead: {
     name: 'delete-dead',
-    sha1: 'e20621a4d9aa22677d7bd1b7be7fe4a5d80ccbe6',
+    sha1: 'bbb76bf36d04c6858521555ae64cd8020bcab0dc',
     lua: `local deleted = 0
 for i = 1, #ARGV, 3 do
   if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
     deleted = deleted + 1
     local bucket = KEYS[tonumber(ARGV[i + 1])]
-    if redis.call('HGET', bucket, ARGV[i + 2]) == 'd' .. ARGV[i] then redis.call('HDEL', bucket, ARGV[i + 2]) end
+    local field = ARGV[i + 2]
+    if redis.call('HGET', bucket, field) == 'd' .. ARGV[i] then
+      redis.call('HDEL', bucket, field)
+      if #field == 1 and redis.call('HINCRBY', bucket, '#', -1) <= 0 then redis.call('DEL', bucket) end
+    end
   end
 end
 return { deleted, #ARGV / 3 }`,
@@ -97,7 +101,7 @@ return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: '4fc6b04769817e471f0c502a46f425df576caad1',
+    sha1: '4f1d20909918757093b512c737b3690ec7778e25',
     lua: `local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
@@ -129,12 +133,39 @@ if max > 0 then
     room = max - ready
   end
 end
-local places, written, woken = {}, {}, false
+local woken = false
 local function due_time(due)
   if due == '' then return nil end
   local amount = tonumber(due:sub(2))
   local at = due:sub(1, 1) == '+' and now + amount or amount
   return at > now and at or nil
+end
+local function stands(key, first, last, id)
+  for _, entry in ipairs(redis.call('XRANGE', key, first, last)) do
+    if not id then return true end
+    for n = 1, #entry[2], 2 do
+      if entry[2][n] == 'id' and entry[2][n + 1] == id then return true end
+    end
+  end
+  return false
+end
+local function is_there(bucket, field, id)
+  if redis.call('ZSCORE', KEYS[4], id) then return true end
+  if #field > 1 then return redis.call('HEXISTS', KEYS[bucket], field) == 1 end
+  local rows = redis.call('HGETALL', KEYS[bucket])
+  local run, from
+  for n = 1, #rows, 2 do
+    local kind, first, last = rows[n + 1]:match('^(%a)([%d-]*)~?([%d-]*)$')
+    if rows[n] == field then
+      if kind == 's' then return false end
+      return stands(kind == 'd' and KEYS[8] or KEYS[LANE[kind]], first, first)
+    end
+    local begins = rows[n]:match('^~(.)$')
+    if begins and begins <= field and (not from or begins > from) then
+      run, from = { KEYS[LANE[kind]], first, last }, begins
+    end
+  end
+  return run and stands(run[1], run[2], run[3], id)
 end
 local function earlier(i, id, bucket, field)
   local idempotency = ARGV[i + 4]
@@ -150,10 +181,7 @@ local function earlier(i, id, bucket, field)
     local first = redis.call('GET', KEYS[tonumber(unique)])
     if first then return 'd' .. first end
   end
-  if ARGV[i + 9] == '1' then
-    if written[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
-    if redis.call('ZSCORE', KEYS[4], id) then return 'd' .. id end
-  end
+  if ARGV[i + 9] == '1' and is_there(bucket, field, id) then return 'd' .. id end
 end
 local function remember(i, id, wait)
   if ARGV[i + 4] ~= '' then
@@ -163,46 +191,73 @@ local function remember(i, id, wait)
     redis.call('SET', KEYS[tonumber(ARGV[i + 7])], id, 'PX', string.format('%d', ARGV[i + 8] + wait))
   end
 end
-local function write(lane, id, type, payload, meta, at)
-  if not at then
-    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type,
-      'payload', payload, 'attempt', '1', 'enqueuedAt', stamp, 'meta', meta)
-    return lane .. entry
+local function add(lane, id, type, payload, meta)
+  if meta == '' then
+    return redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload, 'enqueuedAt', stamp)
   end
+  return redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
+    'enqueuedAt', stamp, 'meta', meta)
+end
+local function wait(lane, id, type, payload, meta, at)
   local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
   woken = woken or not head or at < tonumber(head)
   redis.call('HSET', KEYS[5], id, lane .. '\\n1\\n' .. stamp .. '\\n' .. type .. '\\n' .. meta .. '\\n' .. payload)
   redis.call('ZADD', KEYS[4], string.format('%d', at), id)
   return 's'
 end
-local answers, i = {}, 6
-for task = 1, count do
-  local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
-  local lane = kind:lower()
-  local complex = kind ~= lane
-  bucket = tonumber(bucket)
-  local answer = complex and earlier(i, id, bucket, field)
-  local at = complex and due_time(ARGV[i + 3])
-  if not answer and not at then
-    if room < 1 then answer = 'f' else room = room - 1 end
+local answers = {}
+local function accept_run(i)
+  local lane, bucket, number, prefix = ARGV[i]:match('^(%a) (%d+) (%d+) (%S+)$')
+  local text, find, sub, from = ARGV[i + 1], string.find, string.sub, 1
+  local fits = math.max(0, math.min(number, room))
+  local begins, first, last
+  for _ = 1, fits do
+    local a = find(text, '\\n', from, true)
+    local b = find(text, '\\n', a + 1, true)
+    local c = find(text, '\\n', b + 1, true)
+    local d = find(text, '\\n', c + 1, true)
+    local field = sub(text, from, a - 1)
+    last = add(lane, prefix .. field, sub(text, a + 1, b - 1), sub(text, b + 1, c - 1), sub(text, c + 1, d - 1))
+    begins, first = begins or field, first or last
+    from = d + 1
   end
-  if not answer then
-    local place = write(lane, id, type, ARGV[i + 1], ARGV[i + 2], at)
-    written[id] = true
-    if complex then remember(i, id, at and at - now or 0) end
-    local fields = places[bucket]
-    if not fields then
-      fields = {}
-      places[bucket] = fields
-    end
-    fields[#fields + 1] = field
-    fields[#fields + 1] = place
-    answer = 'a'
+  if fits > 0 then
+    redis.call('HSET', KEYS[tonumber(bucket)], '~' .. begins, lane .. first .. '~' .. last)
+    redis.call('HINCRBY', KEYS[tonumber(bucket)], '#', fits)
+    answers[#answers + 1] = 'a' .. fits
   end
-  answers[task] = answer
-  i = i + (complex and 10 or 3)
+  if fits < tonumber(number) then answers[#answers + 1] = 'f' .. number - fits end
+  room = room - fits
+  return tonumber(number)
 end
-for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end
+local function accept_one(i)
+  local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
+  local lane, payload, meta = kind:lower(), ARGV[i + 1], ARGV[i + 2]
+  bucket = tonumber(bucket)
+  local answer = earlier(i, id, bucket, field)
+  if answer then return answer end
+  local at = due_time(ARGV[i + 3])
+  if not at then
+    if room < 1 then return 'f1' end
+    room = room - 1
+  end
+  local place = at and wait(lane, id, type, payload, meta, at) or lane .. add(lane, id, type, payload, meta)
+  remember(i, id, at and at - now or 0)
+  redis.call('HSET', KEYS[bucket], field, place)
+  if #field == 1 then redis.call('HINCRBY', KEYS[bucket], '#', 1) end
+  return 'a1'
+end
+local i, done = 6, 0
+while done < count do
+  if LANE[ARGV[i]:sub(1, 1)] then
+    done = done + accept_run(i)
+    i = i + 2
+  else
+    answers[#answers + 1] = accept_one(i)
+    done = done + 1
+    i = i + 10
+  end
+end
 if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
 local answer = table.concat(answers, ' ')
 if known < tonumber(ARGV[4]) then answer = '!' .. known .. ' ' .. answer end
@@ -291,12 +346,23 @@ return { time[1] * 1000 + math.floor(time[2] / 1000), lost }`,
   },
   promote: {
     name: 'promote',
-    sha1: '4685091e4d7c0f6a3a2ba33076e264e8cd117aff',
+    sha1: 'e0638347f95d489da993dbf428267afdac4a58e3',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local budget = tonumber(ARGV[1])
 local moved, looked = 0, 0
+local function fields_of(id, type, payload, attempt, enqueued, meta)
+  local fields = { 'id', id, 'type', type, 'payload', payload }
+  local function say(name, text)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = text
+  end
+  if attempt ~= '1' then say('attempt', attempt) end
+  say('enqueuedAt', enqueued)
+  if meta ~= '' then say('meta', meta) end
+  return fields
+end
 for i = 2, #ARGV, 3 do
   if budget <= 0 then break end
   looked = looked + 1
@@ -309,8 +375,7 @@ for i = 2, #ARGV, 3 do
       local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\\n(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
       local entry
       if LANE[lane] then
-        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
-          'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
+        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields_of(id, type, payload, attempt, enqueued, meta)))
         moved = moved + 1
       else
         entry = 'd' .. redis.call('XADD', KEYS[6], '*', 'diedAt', string.format('%d', now), 'id', id,
@@ -443,7 +508,7 @@ return 1`,
   },
   replay: {
     name: 'replay',
-    sha1: '14e4b923dd3e400c069ae2f506377250c2239a4f',
+    sha1: '95726af8a7a8879c8293caa5eb2d11e9c826ce21',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -455,7 +520,11 @@ local function fields_of(f)
     return ok and type(raw) == 'table' and #raw > 0 and #raw % 2 == 0 and raw or nil
   end
   if not (f.id and f.type and f.payload) then return nil end
-  return { 'id', f.id, 'type', f.type, 'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta or '' }
+  local fields = { 'id', f.id, 'type', f.type, 'payload', f.payload, 'enqueuedAt', now }
+  if (f.replayMeta or '') ~= '' then
+    fields[9], fields[10] = 'meta', f.replayMeta
+  end
+  return fields
 end
 for i = 2, #ARGV, 3 do
   if budget <= 0 then break end
@@ -494,7 +563,7 @@ return '-' .. known`,
   },
   settle: {
     name: 'settle',
-    sha1: 'd252225b03bcb15f4996bbbfacf213f18ba4245b',
+    sha1: '7b3af5158384c1f40b76776027d90577cefddf6e',
     lua: `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local consumer, stale, owned, missing = ARGV[1], {}, { {}, {}, {} }, 0
@@ -510,10 +579,18 @@ local function delivery_of(lane, entry)
   return known
 end
 local function survey(lane, low, high, count)
-  if count < 2 then return end
+  if count < 2 then return {} end
   local page = redis.pcall('XPENDING', KEYS[lane], 'workers', low, high, count * 2 + 16, consumer)
-  if page.err then return end
-  for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
+  return page.err and {} or page
+end
+local function all_ours(page, from, to)
+  local at = 1
+  for n = from, to do
+    while page[at] and page[at][1] ~= ARGV[n] do at = at + 1 end
+    if not page[at] or page[at][4] ~= 1 then return false end
+    at = at + 1
+  end
+  return true
 end
 local function holds(position, lane, entry, delivery, op)
   local known = delivery_of(lane, entry)
@@ -535,36 +612,64 @@ end
 local function free(key, id)
   if key ~= '' and redis.call('GET', KEYS[tonumber(key)]) == id then redis.call('DEL', KEYS[tonumber(key)]) end
 end
+local function ended(bucket, count)
+  if redis.call('HINCRBY', bucket, '#', -count) <= 0 then redis.call('DEL', bucket) end
+end
+local function forget(bucket, field)
+  redis.call('HDEL', bucket, field)
+  if #field == 1 then ended(bucket, 1) end
+end
+local function finish_each(lane, position, deliveries, buckets, from, to)
+  local entries, gone, n = {}, {}, from
+  local next_delivery = deliveries:gmatch('%d+')
+  for bucket, count in buckets:gmatch('(%d+) (%d+)') do
+    for at = n, n + count - 1 do
+      if holds(position + at - from, lane, ARGV[at], next_delivery() or 1) then
+        entries[#entries + 1] = ARGV[at]
+        gone[bucket] = (gone[bucket] or 0) + 1
+      end
+    end
+    n = n + count
+  end
+  if #entries == 0 then return end
+  remove(lane, entries)
+  for bucket, count in pairs(gone) do
+    if bucket ~= '0' then ended(KEYS[tonumber(bucket)], count) end
+  end
+end
+local function finish(lane, position, page, settled, from, to)
+  local deliveries, buckets = ARGV[from - 2], ARGV[from - 1]
+  if settled > to - from + 1 or deliveries ~= '' or not all_ours(page, from, to) then
+    for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
+    return finish_each(lane, position, deliveries, buckets, from, to)
+  end
+  redis.call('XACK', KEYS[lane], 'workers', unpack(ARGV, from, to))
+  redis.call('XDEL', KEYS[lane], unpack(ARGV, from, to))
+  for bucket, count in buckets:gmatch('(%d+) (%d+)') do
+    if bucket ~= '0' then ended(KEYS[tonumber(bucket)], count) end
+  end
+end
 local i, position = 7, 0
 for lane = 1, 3 do
-  local low, high, settled, done = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  i = i + 4
-  survey(lane, low, high, settled)
-  local entries, places = {}, {}
-  for _ = 1, done do
-    local entry, delivery, bucket, field = ARGV[i]:match('^(%S+) (%d+) (%d+) (%S+)$')
-    if holds(position, lane, entry, delivery) then
-      entries[#entries + 1] = entry
-      local fields = places[bucket]
-      if not fields then
-        fields = {}
-        places[bucket] = fields
-      end
-      fields[#fields + 1] = field
+  local settled = tonumber(ARGV[i])
+  i = i + 1
+  if settled > 0 then
+    local page, done = survey(lane, ARGV[i], ARGV[i + 1], settled), tonumber(ARGV[i + 2])
+    i = i + 3
+    if done > 0 then
+      finish(lane, position, page, settled, i + 2, i + 1 + done)
+      position = position + done
+      i = i + 2 + done
+    else
+      for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
     end
-    position = position + 1
-    i = i + 1
-  end
-  if #entries > 0 then
-    remove(lane, entries)
-    for bucket, fields in pairs(places) do redis.call('HDEL', KEYS[tonumber(bucket)], unpack(fields)) end
   end
 end
 local woken = {}
 local apply = {}
 function apply.remove(a, lane, entry, bucket, field)
   remove(lane, { entry })
-  redis.call('HDEL', bucket, field)
+  forget(bucket, field)
   free(ARGV[a], ARGV[a + 1])
 end
 local function bury(position, a, lane, entry)
@@ -614,11 +719,21 @@ for _ = 1, others do
 end
 for why in pairs(woken) do redis.call('XADD', KEYS[7], 'MAXLEN', 8, '*', 'why', why) end
 local taken, wanted = { {}, {}, {} }, tonumber(ARGV[3])
+local function one_line(text) return not text:find('\\n', 1, true) end
 local function compact(entry)
   local f = entry[2]
-  if #f == 12 and f[1] == 'id' and f[3] == 'type' and f[5] == 'payload' and f[7] == 'attempt' and f[9] == 'enqueuedAt'
-    and f[11] == 'meta' and not (f[2] .. f[4] .. f[8] .. f[10] .. f[12]):find('\\n', 1, true) then
-    return table.concat({ entry[1], f[2], f[4], f[8], f[10], f[12], f[6] }, '\\n')
+  if f[1] == 'id' and f[3] == 'type' and f[5] == 'payload' then
+    local attempt, enqueued, meta
+    if #f == 8 and f[7] == 'enqueuedAt' then
+      attempt, enqueued, meta = '', f[8], ''
+    elseif #f == 10 and f[7] == 'enqueuedAt' and f[9] == 'meta' and f[10] ~= '' then
+      attempt, enqueued, meta = '', f[8], f[10]
+    elseif #f == 12 and f[7] == 'attempt' and f[8] ~= '' and f[9] == 'enqueuedAt' and f[11] == 'meta' and f[12] ~= '' then
+      attempt, enqueued, meta = f[8], f[10], f[12]
+    end
+    if meta and one_line(f[2]) and one_line(f[4]) and one_line(attempt) and one_line(enqueued) and one_line(meta) then
+      return entry[1] .. '\\n' .. f[2] .. '\\n' .. f[4] .. '\\n' .. attempt .. '\\n' .. enqueued .. '\\n' .. meta .. '\\n' .. f[6]
+    end
   end
   return entry
 end

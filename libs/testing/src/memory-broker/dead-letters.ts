@@ -21,7 +21,8 @@ export function replay(queue: MemoryQueue, now: number, letters: readonly DeadLe
 function fieldsOf({ id, type, payload, replayMeta, raw }: LetterBody, now: number): Fields | undefined {
   if (raw !== undefined) return rawFields(raw);
   const fields = ['id', id, 'type', type, 'payload', payload];
-  fields.push('attempt', '1', 'enqueuedAt', String(now), 'meta', replayMeta);
+  fields.push('enqueuedAt', String(now));
+  if (replayMeta !== '') fields.push('meta', replayMeta);
   return fields;
 }
 

@@ -65,12 +65,15 @@ export class MemoryQueue {
     yield this.wake;
   }
 
-  /** Writes a task to a lane, and where it is. */
+  /** Writes a task to a lane, and where it is. It need not say that its attempt is the first, or that it has no meta. */
   writeTask(lane: Lane, task: StoredTask & { readonly id: string }, now: number): void {
     const { id, type, payload, attempt, enqueuedAt, meta } = task;
     const at = enqueuedAt === undefined ? '' : String(enqueuedAt);
-    const head = ['id', id, 'type', type, 'payload', payload];
-    this.writeEntry(lane, id, [...head, 'attempt', String(attempt), 'enqueuedAt', at, 'meta', meta], now);
+    const fields = ['id', id, 'type', type, 'payload', payload];
+    if (attempt !== 1) fields.push('attempt', String(attempt));
+    fields.push('enqueuedAt', at);
+    if (meta !== '') fields.push('meta', meta);
+    this.writeEntry(lane, id, fields, now);
   }
 
   /** Writes an entry to a lane, as the place of the task `id`. */

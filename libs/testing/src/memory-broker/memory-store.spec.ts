@@ -77,7 +77,7 @@ describe('inspect', () => {
           ],
         },
         normal: { lastId: '0-0', lastDelivered: '0-0', entries: [], pending: [] },
-        low: { entries: [{ entryId: `${t}-0`, fields: ['id', 'ready', ...anyFields(10)] }], pending: [] },
+        low: { entries: [{ entryId: `${t}-0`, fields: ['id', 'ready', ...anyFields(6)] }], pending: [] },
       },
       wake: [
         { entryId: `${t}-0`, why: 'due' },

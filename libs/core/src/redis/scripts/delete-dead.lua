@@ -9,7 +9,11 @@ for i = 1, #ARGV, 3 do
   if redis.call('XDEL', KEYS[1], ARGV[i]) == 1 then
     deleted = deleted + 1
     local bucket = KEYS[tonumber(ARGV[i + 1])]
-    if redis.call('HGET', bucket, ARGV[i + 2]) == 'd' .. ARGV[i] then redis.call('HDEL', bucket, ARGV[i + 2]) end
+    local field = ARGV[i + 2]
+    if redis.call('HGET', bucket, field) == 'd' .. ARGV[i] then
+      redis.call('HDEL', bucket, field)
+      if #field == 1 and redis.call('HINCRBY', bucket, '#', -1) <= 0 then redis.call('DEL', bucket) end
+    end
   end
 end
 return { deleted, #ARGV / 3 }

@@ -1,14 +1,16 @@
 -- Accepts a group of tasks, once.
 --
 -- KEYS  1 high  2 normal  3 low  4 scheduled  5 scheduled:data  6 wake  7 record of the producer's channel
---       8.. index buckets and dedupe keys, named by position in ARGV
+--       8 dead letters  9.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 sequence of the group  2 ready tasks at which the queue is full (0: never)  3 ttl of the record, ms
 --       4 sequence of the channel's last group that was answered and must be known (0: none)
---       5 number of tasks, then per task:
---         lane (h n l; H N L when the seven below follow), bucket, field, id and type in one text  payload  meta
---         due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
---         unique key ('' or position)  ttl ms  own id (1: refuse when the index or this group knows it, or it waits)
--- Returns one word per task: a = accepted, d<id> = duplicate of, c<id> = conflict with, f = full; in front of them
+--       5 number of tasks, then the tasks in their order, in blocks:
+--         a run: lane (h n l), bucket, number and what their ids begin with in one text, then one text with field, type,
+--           payload and meta of each, a newline behind each of them
+--         one task by itself: lane (H N L), bucket, field, id and type in one text  payload  meta
+--           due ('' now, +ms from now, =ms at)  idempotency key ('' or position)  fingerprint  window ms
+--           unique key ('' or position)  ttl ms  own id (1: refuse when the queue has a task with it already)
+-- Returns words: a<n> = n tasks accepted, f<n> = full for n, d<id> = duplicate of, c<id> = conflict with; in front of them
 --         !<sequence> when groups after that one, which were answered, are gone.
 --         'late' when a later group of the channel was applied already.
 -- Guarantee: a group sent twice is applied once. The task is written before what points to it.
@@ -49,13 +51,44 @@ if max > 0 then
   end
 end
 
-local places, written, woken = {}, {}, false
+local woken = false
 
 local function due_time(due)
   if due == '' then return nil end
   local amount = tonumber(due:sub(2))
   local at = due:sub(1, 1) == '+' and now + amount or amount
   return at > now and at or nil
+end
+
+local function stands(key, first, last, id)
+  for _, entry in ipairs(redis.call('XRANGE', key, first, last)) do
+    if not id then return true end
+    for n = 1, #entry[2], 2 do
+      if entry[2][n] == 'id' and entry[2][n + 1] == id then return true end
+    end
+  end
+  return false
+end
+
+-- Whether the queue has a task with this id. The index says where to look: a place of its own, or the run it came in.
+local function is_there(bucket, field, id)
+  -- The index forgets an id when one of two entries with it ends: what waits must not be overwritten.
+  if redis.call('ZSCORE', KEYS[4], id) then return true end
+  if #field > 1 then return redis.call('HEXISTS', KEYS[bucket], field) == 1 end
+  local rows = redis.call('HGETALL', KEYS[bucket])
+  local run, from
+  for n = 1, #rows, 2 do
+    local kind, first, last = rows[n + 1]:match('^(%a)([%d-]*)~?([%d-]*)$')
+    if rows[n] == field then
+      if kind == 's' then return false end
+      return stands(kind == 'd' and KEYS[8] or KEYS[LANE[kind]], first, first)
+    end
+    local begins = rows[n]:match('^~(.)$')
+    if begins and begins <= field and (not from or begins > from) then
+      run, from = { KEYS[LANE[kind]], first, last }, begins
+    end
+  end
+  return run and stands(run[1], run[2], run[3], id)
 end
 
 local function earlier(i, id, bucket, field)
@@ -72,11 +105,7 @@ local function earlier(i, id, bucket, field)
     local first = redis.call('GET', KEYS[tonumber(unique)])
     if first then return 'd' .. first end
   end
-  if ARGV[i + 9] == '1' then
-    if written[id] or redis.call('HEXISTS', KEYS[bucket], field) == 1 then return 'd' .. id end
-    -- The index forgets an id when one of two entries with it ends: what waits must not be overwritten.
-    if redis.call('ZSCORE', KEYS[4], id) then return 'd' .. id end
-  end
+  if ARGV[i + 9] == '1' and is_there(bucket, field, id) then return 'd' .. id end
 end
 
 local function remember(i, id, wait)
@@ -88,12 +117,16 @@ local function remember(i, id, wait)
   end
 end
 
-local function write(lane, id, type, payload, meta, at)
-  if not at then
-    local entry = redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type,
-      'payload', payload, 'attempt', '1', 'enqueuedAt', stamp, 'meta', meta)
-    return lane .. entry
+-- What a new task need not say is left out: its attempt is the first, and most have no meta.
+local function add(lane, id, type, payload, meta)
+  if meta == '' then
+    return redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload, 'enqueuedAt', stamp)
   end
+  return redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
+    'enqueuedAt', stamp, 'meta', meta)
+end
+
+local function wait(lane, id, type, payload, meta, at)
   local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
   woken = woken or not head or at < tonumber(head)
   redis.call('HSET', KEYS[5], id, lane .. '\n1\n' .. stamp .. '\n' .. type .. '\n' .. meta .. '\n' .. payload)
@@ -101,35 +134,64 @@ local function write(lane, id, type, payload, meta, at)
   return 's'
 end
 
-local answers, i = {}, 6
-for task = 1, count do
-  local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
-  local lane = kind:lower()
-  local complex = kind ~= lane
-  bucket = tonumber(bucket)
-  local answer = complex and earlier(i, id, bucket, field)
-  local at = complex and due_time(ARGV[i + 3])
-  if not answer and not at then
-    if room < 1 then answer = 'f' else room = room - 1 end
+local answers = {}
+
+-- As many of a run as there is room for; answers how many there were.
+local function accept_run(i)
+  local lane, bucket, number, prefix = ARGV[i]:match('^(%a) (%d+) (%d+) (%S+)$')
+  local text, find, sub, from = ARGV[i + 1], string.find, string.sub, 1
+  local fits = math.max(0, math.min(number, room))
+  local begins, first, last
+  for _ = 1, fits do
+    local a = find(text, '\n', from, true)
+    local b = find(text, '\n', a + 1, true)
+    local c = find(text, '\n', b + 1, true)
+    local d = find(text, '\n', c + 1, true)
+    local field = sub(text, from, a - 1)
+    last = add(lane, prefix .. field, sub(text, a + 1, b - 1), sub(text, b + 1, c - 1), sub(text, c + 1, d - 1))
+    begins, first = begins or field, first or last
+    from = d + 1
   end
-  if not answer then
-    local place = write(lane, id, type, ARGV[i + 1], ARGV[i + 2], at)
-    written[id] = true
-    if complex then remember(i, id, at and at - now or 0) end
-    local fields = places[bucket]
-    if not fields then
-      fields = {}
-      places[bucket] = fields
-    end
-    fields[#fields + 1] = field
-    fields[#fields + 1] = place
-    answer = 'a'
+  if fits > 0 then
+    redis.call('HSET', KEYS[tonumber(bucket)], '~' .. begins, lane .. first .. '~' .. last)
+    redis.call('HINCRBY', KEYS[tonumber(bucket)], '#', fits)
+    answers[#answers + 1] = 'a' .. fits
   end
-  answers[task] = answer
-  i = i + (complex and 10 or 3)
+  if fits < tonumber(number) then answers[#answers + 1] = 'f' .. number - fits end
+  room = room - fits
+  return tonumber(number)
 end
 
-for bucket, fields in pairs(places) do redis.call('HSET', KEYS[bucket], unpack(fields)) end
+local function accept_one(i)
+  local kind, bucket, field, id, type = ARGV[i]:match('^(%a) (%d+) (%S+) (%S+) (%S+)$')
+  local lane, payload, meta = kind:lower(), ARGV[i + 1], ARGV[i + 2]
+  bucket = tonumber(bucket)
+  local answer = earlier(i, id, bucket, field)
+  if answer then return answer end
+  local at = due_time(ARGV[i + 3])
+  if not at then
+    if room < 1 then return 'f1' end
+    room = room - 1
+  end
+  local place = at and wait(lane, id, type, payload, meta, at) or lane .. add(lane, id, type, payload, meta)
+  remember(i, id, at and at - now or 0)
+  redis.call('HSET', KEYS[bucket], field, place)
+  if #field == 1 then redis.call('HINCRBY', KEYS[bucket], '#', 1) end
+  return 'a1'
+end
+
+local i, done = 6, 0
+while done < count do
+  if LANE[ARGV[i]:sub(1, 1)] then
+    done = done + accept_run(i)
+    i = i + 2
+  else
+    answers[#answers + 1] = accept_one(i)
+    done = done + 1
+    i = i + 10
+  end
+end
+
 if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
 local answer = table.concat(answers, ' ')
 if known < tonumber(ARGV[4]) then answer = '!' .. known .. ' ' .. answer end

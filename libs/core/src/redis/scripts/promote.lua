@@ -10,6 +10,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local budget = tonumber(ARGV[1])
 local moved, looked = 0, 0
+
+-- What a task need not say is left out: that its attempt is the first, and that it has no meta.
+local function fields_of(id, type, payload, attempt, enqueued, meta)
+  local fields = { 'id', id, 'type', type, 'payload', payload }
+  local function say(name, text)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = text
+  end
+  if attempt ~= '1' then say('attempt', attempt) end
+  say('enqueuedAt', enqueued)
+  if meta ~= '' then say('meta', meta) end
+  return fields
+end
+
 for i = 2, #ARGV, 3 do
   if budget <= 0 then break end
   looked = looked + 1
@@ -22,8 +36,7 @@ for i = 2, #ARGV, 3 do
       local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\n(%d+)\n(%d*)\n([^\n]*)\n([^\n]*)\n(.*)$')
       local entry
       if LANE[lane] then
-        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', 'id', id, 'type', type, 'payload', payload,
-          'attempt', attempt, 'enqueuedAt', enqueued, 'meta', meta)
+        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields_of(id, type, payload, attempt, enqueued, meta)))
         moved = moved + 1
       else
         entry = 'd' .. redis.call('XADD', KEYS[6], '*', 'diedAt', string.format('%d', now), 'id', id,

@@ -18,7 +18,11 @@ local function fields_of(f)
     return ok and type(raw) == 'table' and #raw > 0 and #raw % 2 == 0 and raw or nil
   end
   if not (f.id and f.type and f.payload) then return nil end
-  return { 'id', f.id, 'type', f.type, 'payload', f.payload, 'attempt', '1', 'enqueuedAt', now, 'meta', f.replayMeta or '' }
+  local fields = { 'id', f.id, 'type', f.type, 'payload', f.payload, 'enqueuedAt', now }
+  if (f.replayMeta or '') ~= '' then
+    fields[9], fields[10] = 'meta', f.replayMeta
+  end
+  return fields
 end
 
 for i = 2, #ARGV, 3 do

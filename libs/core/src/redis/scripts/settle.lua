@@ -3,8 +3,9 @@
 -- KEYS  1 high  2 normal  3 low  4 dead letters  5 scheduled  6 scheduled:data  7 wake  8 control
 --       9.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 consumer  2 lease, ms  3 entries wanted in all  4-6 wanted of each lane first
---       then per lane: lowest and highest entry settled ('' when none), number of them, number of entries done,
---         and per entry done: entry, delivery, bucket and field in one text
+--       then per lane: number of entries settled, and where there are any: the lowest and the highest of them, how many
+--         of them are done, and where there are any: their deliveries ('' when each is the first), the index buckets of
+--         their tasks (position or 0 for none, and how many in a row), and the entries, in the order of Redis
 --       then the number of other outcomes, and per outcome:
 --         op  position  lane (1-3)  entry  delivery  bucket  field  number of what follows, and
 --         remove:   unique key
@@ -37,10 +38,20 @@ end
 
 -- One range for the whole group, where a group there is; what it leaves out is looked at one by one.
 local function survey(lane, low, high, count)
-  if count < 2 then return end
+  if count < 2 then return {} end
   local page = redis.pcall('XPENDING', KEYS[lane], 'workers', low, high, count * 2 + 16, consumer)
-  if page.err then return end
-  for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
+  return page.err and {} or page
+end
+
+-- Whether each of these entries is ours as it was delivered first: both lists go up, so one look at each will do.
+local function all_ours(page, from, to)
+  local at = 1
+  for n = from, to do
+    while page[at] and page[at][1] ~= ARGV[n] do at = at + 1 end
+    if not page[at] or page[at][4] ~= 1 then return false end
+    at = at + 1
+  end
+  return true
 end
 
 -- An entry is settled once: named again in the same group it is gone. One that is refused and still pending was not
@@ -68,29 +79,64 @@ local function free(key, id)
   if key ~= '' and redis.call('GET', KEYS[tonumber(key)]) == id then redis.call('DEL', KEYS[tonumber(key)]) end
 end
 
+-- Some tasks of an index bucket have ended: when all have, it is gone. Places of their own may be left until then.
+local function ended(bucket, count)
+  if redis.call('HINCRBY', bucket, '#', -count) <= 0 then redis.call('DEL', bucket) end
+end
+
+local function forget(bucket, field)
+  redis.call('HDEL', bucket, field)
+  if #field == 1 then ended(bucket, 1) end
+end
+
+-- Entries done of which some may not be ours.
+local function finish_each(lane, position, deliveries, buckets, from, to)
+  local entries, gone, n = {}, {}, from
+  local next_delivery = deliveries:gmatch('%d+')
+  for bucket, count in buckets:gmatch('(%d+) (%d+)') do
+    for at = n, n + count - 1 do
+      if holds(position + at - from, lane, ARGV[at], next_delivery() or 1) then
+        entries[#entries + 1] = ARGV[at]
+        gone[bucket] = (gone[bucket] or 0) + 1
+      end
+    end
+    n = n + count
+  end
+  if #entries == 0 then return end
+  remove(lane, entries)
+  for bucket, count in pairs(gone) do
+    if bucket ~= '0' then ended(KEYS[tonumber(bucket)], count) end
+  end
+end
+
+local function finish(lane, position, page, settled, from, to)
+  local deliveries, buckets = ARGV[from - 2], ARGV[from - 1]
+  -- Others may name one of these entries again: then each is looked at by itself.
+  if settled > to - from + 1 or deliveries ~= '' or not all_ours(page, from, to) then
+    for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
+    return finish_each(lane, position, deliveries, buckets, from, to)
+  end
+  redis.call('XACK', KEYS[lane], 'workers', unpack(ARGV, from, to))
+  redis.call('XDEL', KEYS[lane], unpack(ARGV, from, to))
+  for bucket, count in buckets:gmatch('(%d+) (%d+)') do
+    if bucket ~= '0' then ended(KEYS[tonumber(bucket)], count) end
+  end
+end
+
 local i, position = 7, 0
 for lane = 1, 3 do
-  local low, high, settled, done = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  i = i + 4
-  survey(lane, low, high, settled)
-  local entries, places = {}, {}
-  for _ = 1, done do
-    local entry, delivery, bucket, field = ARGV[i]:match('^(%S+) (%d+) (%d+) (%S+)$')
-    if holds(position, lane, entry, delivery) then
-      entries[#entries + 1] = entry
-      local fields = places[bucket]
-      if not fields then
-        fields = {}
-        places[bucket] = fields
-      end
-      fields[#fields + 1] = field
+  local settled = tonumber(ARGV[i])
+  i = i + 1
+  if settled > 0 then
+    local page, done = survey(lane, ARGV[i], ARGV[i + 1], settled), tonumber(ARGV[i + 2])
+    i = i + 3
+    if done > 0 then
+      finish(lane, position, page, settled, i + 2, i + 1 + done)
+      position = position + done
+      i = i + 2 + done
+    else
+      for _, row in ipairs(page) do owned[lane][row[1]] = row[4] end
     end
-    position = position + 1
-    i = i + 1
-  end
-  if #entries > 0 then
-    remove(lane, entries)
-    for bucket, fields in pairs(places) do redis.call('HDEL', KEYS[tonumber(bucket)], unpack(fields)) end
   end
 end
 
@@ -99,7 +145,7 @@ local apply = {}
 
 function apply.remove(a, lane, entry, bucket, field)
   remove(lane, { entry })
-  redis.call('HDEL', bucket, field)
+  forget(bucket, field)
   free(ARGV[a], ARGV[a + 1])
 end
 
@@ -160,12 +206,24 @@ for why in pairs(woken) do redis.call('XADD', KEYS[7], 'MAXLEN', 8, '*', 'why', 
 
 local taken, wanted = { {}, {}, {} }, tonumber(ARGV[3])
 
--- One text is one thing to send and to parse instead of fourteen. Names, order and newlines must be as expected.
+local function one_line(text) return not text:find('\n', 1, true) end
+
+-- One text is one thing to send and to parse instead of many. Names and order must be as we write them, and no text but
+-- the payload may hold a newline. Attempt and meta are left out where they say nothing.
 local function compact(entry)
   local f = entry[2]
-  if #f == 12 and f[1] == 'id' and f[3] == 'type' and f[5] == 'payload' and f[7] == 'attempt' and f[9] == 'enqueuedAt'
-    and f[11] == 'meta' and not (f[2] .. f[4] .. f[8] .. f[10] .. f[12]):find('\n', 1, true) then
-    return table.concat({ entry[1], f[2], f[4], f[8], f[10], f[12], f[6] }, '\n')
+  if f[1] == 'id' and f[3] == 'type' and f[5] == 'payload' then
+    local attempt, enqueued, meta
+    if #f == 8 and f[7] == 'enqueuedAt' then
+      attempt, enqueued, meta = '', f[8], ''
+    elseif #f == 10 and f[7] == 'enqueuedAt' and f[9] == 'meta' and f[10] ~= '' then
+      attempt, enqueued, meta = '', f[8], f[10]
+    elseif #f == 12 and f[7] == 'attempt' and f[8] ~= '' and f[9] == 'enqueuedAt' and f[11] == 'meta' and f[12] ~= '' then
+      attempt, enqueued, meta = f[8], f[10], f[12]
+    end
+    if meta and one_line(f[2]) and one_line(f[4]) and one_line(attempt) and one_line(enqueued) and one_line(meta) then
+      return entry[1] .. '\n' .. f[2] .. '\n' .. f[4] .. '\n' .. attempt .. '\n' .. enqueued .. '\n' .. meta .. '\n' .. f[6]
+    end
   end
   return entry
 end
