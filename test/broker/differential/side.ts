@@ -39,7 +39,7 @@ export class Side {
     { readonly consumer: string; readonly broker: Broker; readonly ended: Promise<unknown> } | undefined;
   private answered: unknown;
   private readonly sentIds = new Set<string>();
-  /** Beginnings of ids that two tasks had. */
+  /** Beginnings of ids that two tasks had, or a task that no producer gave it. */
   private readonly doubled = new Set<string>();
 
   constructor(
@@ -177,7 +177,7 @@ export class Side {
         this.groups.passed(call.ms);
         return this.world.passTime(call.ms);
       case 'addEntry':
-        if (call.id !== undefined) this.written(call.id);
+        if (call.id !== undefined) this.doubled.add(call.id.slice(0, -1));
         return this.world.addEntry(call.lane, {
           no: 'task',
           ...(call.id !== undefined && { id: call.id }),
@@ -193,20 +193,18 @@ export class Side {
   }
 
   /**
-   * No producer gives an id twice. A group that comes again when its record has expired does, and so may an entry of
-   * others: then the index may forget the neighbours, too, on the side where they share a place.
+   * No producer gives an id twice. A group that comes again when its record has expired does: then the index may forget
+   * its neighbours, too, on the side where they share a place. So it may when an entry of others has such an id.
    */
   private async enqueue(broker: Broker, group: EnqueueGroup): Promise<EnqueueReply> {
     const { record = '' } = (await this.world.view()).channels[group.channel] ?? {};
     const reply = await broker.enqueue(group);
     if (record.startsWith(`${group.sequence} `)) return reply;
-    for (const { id } of group.tasks) this.written(id);
+    for (const { id } of group.tasks) {
+      if (this.sentIds.has(id)) this.doubled.add(id.slice(0, -1));
+      this.sentIds.add(id);
+    }
     return reply;
-  }
-
-  private written(id: string): void {
-    if (this.sentIds.has(id)) this.doubled.add(id.slice(0, -1));
-    this.sentIds.add(id);
   }
 
   private isDoubled(id: string): boolean {
