@@ -9,6 +9,9 @@ const UPGRADE = `${WORKER}/payload-upgrade.ts`;
 
 const EXECUTED = [`${WORKER}/executor.spec.ts`];
 const SLOTS = ['test/worker/slots.spec.ts'];
+const AHEAD = 'libs/core/src/worker/prefetched-tasks.ts';
+const HELD = ['libs/core/src/worker/prefetched-tasks.spec.ts'];
+const PREFETCH = ['test/worker/prefetch.spec.ts'];
 const LEASES = ['test/worker/leases.spec.ts'];
 const OUTCOMES = ['test/worker/outcomes.spec.ts'];
 const STOPPING = ['test/worker/stopping.spec.ts'];
@@ -24,15 +27,16 @@ export const workerTaskRemovals: readonly Removal[] = [
     name: 'no-more-handlers-than-slots',
     defence: 'Without it a worker starts whatever it is given, and a process meant for ten runs a thousand.',
     file: RUNNER,
-    take: ' || this.running.size >= this.slots',
-    witnesses: SLOTS,
+    take: '!this.quietened && this.mayStart(delivery)',
+    by: '!this.quietened',
+    witnesses: PREFETCH,
   },
   {
     name: 'nothing-starts-after-quiet',
     defence: 'Without it a worker that drains starts what a read under way still brings.',
     file: RUNNER,
-    take: 'if (this.quietened || this.running',
-    by: 'if (this.running',
+    take: 'if (!this.quietened && this.mayStart(delivery))',
+    by: 'if (this.mayStart(delivery))',
     witnesses: SLOTS,
   },
   {
@@ -314,8 +318,8 @@ export const workerTaskRemovals: readonly Removal[] = [
     name: 'outcomes-that-cannot-be-settled-keep-their-slots',
     defence: 'Without it a worker whose outcomes are refused goes on to heap up more of them.',
     file: RUNNER,
-    take: ' - unsettled)',
-    by: ')',
+    take: 'Math.max(0, this.settler.overdue - this.slots)',
+    by: '0',
     witnesses: UNSETTLED,
   },
   {
@@ -326,5 +330,55 @@ export const workerTaskRemovals: readonly Removal[] = [
     by: 'share',
     witnesses: OUTCOMES,
     only: '200 at most',
+  },
+  {
+    name: 'nothing-waits-behind-a-handler-that-takes-long',
+    defence: 'Without it a task waits for an hour in one process while others are idle.',
+    file: AHEAD,
+    take: '    this.stalled = true;\n    this.parts.overdue(this.takeAll());\n',
+    witnesses: PREFETCH,
+  },
+  {
+    name: 'nothing-is-held-ahead-of-a-handler-that-takes-long',
+    defence: 'Without it the same tasks are taken and handed back twenty times a second.',
+    file: AHEAD,
+    take: '    this.stalled = true;\n',
+    witnesses: HELD,
+  },
+  {
+    name: 'what-waited-while-the-loop-was-held-up-is-not-started',
+    defence: 'Without it a process starts tasks whose leases have run out while it stood still.',
+    file: AHEAD,
+    take: '      this.parts.overdue(this.takeAll());\n      return undefined;\n',
+    witnesses: HELD,
+  },
+  {
+    name: 'what-is-held-ahead-keeps-its-lease',
+    defence: 'Without it tasks that wait here are taken over, and run elsewhere as well.',
+    file: 'libs/core/src/worker/queue-runner.ts',
+    take: ', ...this.prefetched.leases()',
+    witnesses: PREFETCH,
+  },
+  {
+    name: 'what-is-held-ahead-is-handed-back-at-the-end',
+    defence: 'Without it tasks of a worker that has stopped wait until their leases are over.',
+    file: 'libs/core/src/worker/queue-runner.ts',
+    take: '    this.handBack(this.prefetched.takeAll());\n',
+    witnesses: PREFETCH,
+  },
+  {
+    name: 'what-was-taken-over-is-not-started-here',
+    defence: 'Without it two workers start one task, and one of them knows that it is not its own.',
+    file: 'libs/core/src/worker/queue-runner.ts',
+    take: '    this.prefetched.forget(lease);\n',
+    witnesses: PREFETCH,
+  },
+  {
+    name: 'tasks-held-ahead-have-no-second-slot',
+    defence: 'Without it a queue runs more handlers at once than it was told to.',
+    file: 'libs/core/src/worker/queue-runner.ts',
+    take: 'while (this.running.size + this.reserved + this.unsettled < this.slots) {',
+    by: 'while (this.prefetched.length > 0) {',
+    witnesses: PREFETCH,
   },
 ];

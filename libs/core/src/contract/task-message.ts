@@ -69,7 +69,7 @@ export function decodeMessage(fields: readonly string[], entryId: string): TaskM
   let id = entryId;
   let type: string | undefined;
   let payload: string | undefined;
-  let attempt = '1';
+  let attempt: string | undefined;
   let enqueuedAt = '';
   let meta = '';
   for (let i = 0; i + 1 < fields.length; i += 2) {
@@ -104,7 +104,7 @@ export function decodeMessage(fields: readonly string[], entryId: string): TaskM
     id,
     type,
     payload,
-    attempt: count(attempt, 'attempt'),
+    attempt: attempt === undefined ? 1 : count(attempt, 'attempt'),
     enqueuedAt: enqueuedAt === '' ? undefined : count(enqueuedAt, 'enqueuedAt'),
     meta: meta === '' ? EMPTY_META : decodeMeta(meta),
   };

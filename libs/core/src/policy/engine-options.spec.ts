@@ -57,6 +57,7 @@ describe('resolveEngineOptions', () => {
       },
       queueDefaults: {
         concurrency: 10,
+        prefetch: 200,
         maxReady: 1_000_000,
         whenFull: 'reject',
         waitTimeoutMs: 30 * SECOND,
@@ -99,6 +100,7 @@ describe('resolveEngineOptions', () => {
 
   const whole: [path: string, resolved: string, min: number, max: number][] = [
     ['queueDefaults.concurrency', 'queueDefaults.concurrency', 1, 10_000],
+    ['queueDefaults.prefetch', 'queueDefaults.prefetch', 0, 1000],
     ['queueDefaults.maxReady', 'queueDefaults.maxReady', 1, 100_000_000],
     ['queueDefaults.waitTimeout', 'queueDefaults.waitTimeoutMs', 1, HOUR],
     ['redis.db', 'redis.db', 0, 15],

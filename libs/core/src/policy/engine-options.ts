@@ -15,6 +15,11 @@ const DAY = 24 * HOUR;
 export interface QueueOptions {
   /** Handlers that run at once in this process, 1 to 10000. @default 10 */
   concurrency?: number;
+  /**
+   * Tasks that this process may hold beyond those that run, while handlers are so short that a few milliseconds are
+   * enough for them; 0 to 1000, and 0 holds none. @default 200
+   */
+  prefetch?: number;
   /** Ready tasks at which enqueueing meets `whenFull`, 1 to 100 million. @default 1000000 */
   maxReady?: number;
   /** What `enqueue` does on a full queue: reject with QueueFullError, or wait up to `waitTimeout`. @default 'reject' */
@@ -116,6 +121,7 @@ export interface ResolvedProducerOptions {
 
 export interface ResolvedQueueOptions {
   readonly concurrency: number;
+  readonly prefetch: number;
   readonly maxReady: number;
   readonly whenFull: 'reject' | 'wait';
   readonly waitTimeoutMs: number;
@@ -206,6 +212,7 @@ export function resolveQueueOptions(
 
 const QUEUE_DEFAULTS: ResolvedQueueOptions = {
   concurrency: 10,
+  prefetch: 200,
   maxReady: 1_000_000,
   whenFull: 'reject',
   waitTimeoutMs: 30 * SECOND,
@@ -214,6 +221,7 @@ const QUEUE_DEFAULTS: ResolvedQueueOptions = {
 function queueField(defaults: ResolvedQueueOptions): OptionField<ResolvedQueueOptions> {
   const written = group<Omit<ResolvedQueueOptions, 'waitTimeoutMs'> & { waitTimeout: number }>({
     concurrency: integer({ min: 1, max: 10_000 }, defaults.concurrency),
+    prefetch: integer({ min: 0, max: 1000 }, defaults.prefetch),
     maxReady: integer({ min: 1, max: 100_000_000 }, defaults.maxReady),
     whenFull: oneOf(['reject', 'wait'], defaults.whenFull),
     waitTimeout: duration({ min: 1, max: HOUR }, defaults.waitTimeoutMs),

@@ -104,8 +104,16 @@ export function decideOutcome(message: TaskMessage, result: ExecutionResult, c: 
   }
 }
 
+/** The outcome of nearly all tasks. */
+export const COMPLETE: Outcome = Object.freeze({ kind: 'complete' });
+
+/** Whether a task is complete whatever the circumstances: its handler has returned, and nothing else was wished. */
+export function justCompletes(result: ExecutionResult): boolean {
+  return result.kind === 'returned' && !isDirective(result.value);
+}
+
 function decideReturned(message: TaskMessage, value: unknown, c: Circumstances): Outcome {
-  if (!isDirective(value)) return { kind: 'complete' };
+  if (!isDirective(value)) return COMPLETE;
   switch (value.kind) {
     case 'snooze':
       return {

@@ -179,9 +179,12 @@ function pushDone(
     const { entryId } = outcome.lease;
     if (outcome.lease.lane !== lane) continue;
     settled += 1;
-    if (high === '' || entryBefore(high, entryId)) high = entryId;
-    else sorted = false;
-    if (low === '' || entryBefore(entryId, low)) low = entryId;
+    if (settled === 1) low = high = entryId;
+    else if (entryBefore(high, entryId)) high = entryId;
+    else {
+      sorted = false;
+      if (entryBefore(entryId, low)) low = entryId;
+    }
     if (isPlainRemoval(outcome)) done.push(position);
   }
   args.push(settled);

@@ -42,10 +42,12 @@ export const announce = {
   },
 
   /** To be called when the outcome is true in Redis. */
-  outcome(events: TaskEvents, fact: TaskFact, outcome: Outcome, runMs: number): void {
+  outcome(events: TaskEvents, queue: string, message: TaskMessage, outcome: Outcome, runMs: number): void {
+    if (outcome.kind === 'complete' && !events.heard('task.completed')) return;
+    const fact = factOf(queue, message);
     switch (outcome.kind) {
       case 'complete':
-        if (events.heard('task.completed')) events.emit('task.completed', { ...fact, runMs });
+        events.emit('task.completed', { ...fact, runMs });
         return;
       case 'retry':
         events.emit('task.retrying', { ...fact, runMs, delayMs: outcome.delayMs, error: outcome.error });

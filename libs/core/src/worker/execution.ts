@@ -126,3 +126,10 @@ function fenceOf(delivery: Delivery, starts: number): number {
 export function crashesOf(delivery: Delivery): number {
   return delivery.delivery % 1000;
 }
+
+/** How large a delivery is, roughly: the length of its texts. */
+export function bytesOf({ fields }: Delivery): number {
+  let bytes = 0;
+  for (const text of fields) bytes += text.length;
+  return bytes;
+}

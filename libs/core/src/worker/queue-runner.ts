@@ -10,27 +10,20 @@ import type { TaskMessage } from '../contract/task-message.js';
 import { queueOptions } from '../policy/engine-options.js';
 import { entriesPerPage, meanAfter, UNKNOWN_MEAN_BYTES } from '../policy/group-size.js';
 import { laneShares } from '../policy/lane-schedule.js';
-import { decideOutcome, type ExecutionResult, type Outcome } from '../policy/outcome.js';
-import { TASK_DEFAULTS, type ResolvedTaskOptions } from '../policy/task-options.js';
+import type { ExecutionResult, Outcome } from '../policy/outcome.js';
+import type { ResolvedTaskOptions } from '../policy/task-options.js';
 import { Deadlines } from '../runtime/deadlines.js';
 import { announce, factOf } from './announce.js';
-import { crashesOf, type Execution, startsOf } from './execution.js';
+import { decide, type Decision } from './decision.js';
+import { bytesOf, crashesOf, type Execution, startsOf } from './execution.js';
 import { type ExecutionObserver, Executor, thrownResult } from './executor.js';
+import { PrefetchedTasks } from './prefetched-tasks.js';
 import { leaseOf, malformedSettlement, settlementOf } from './settlement.js';
 import { Settler } from './settler.js';
 import type { ConsumerParts } from './worker-parts.js';
 
 /** Most entries asked for at once: a page, unless they are large. */
 const FETCH_LIMIT = 100;
-
-/** What was decided about a task, kept until it is true in Redis. */
-interface Decision {
-  readonly message: TaskMessage;
-  readonly outcome: Outcome;
-  readonly runMs: number;
-  /** Row of its lease on the board; -1 for none. */
-  readonly row: number;
-}
 
 /** What a queue's runner needs of its worker. */
 export interface RunnerParts extends ConsumerParts {
@@ -64,28 +57,41 @@ export class QueueRunner implements ExecutionObserver {
   private readonly deadlines: Deadlines<Execution>;
   /** Handlers that have not ended, whatever became of their tasks: each takes a slot. */
   private readonly running = new Set<Execution>();
+  /** Leased ahead of their slots. */
+  private readonly prefetched: PrefetchedTasks;
   private reserved = 0;
+  /** Entries that calls under way may bring. */
+  private asked = 0;
   private promised = 0;
   private served = 0;
   /** Of the entries that were delivered, roughly. */
   private meanBytes = UNKNOWN_MEAN_BYTES;
   private fetchable = true;
   private quietened = false;
+  private filling = false;
 
   constructor(
     readonly queue: string,
     private readonly parts: RunnerParts,
   ) {
-    this.slots = queueOptions(parts.options, queue).concurrency;
+    const { concurrency, prefetch } = queueOptions(parts.options, queue);
+    this.slots = concurrency;
+    this.prefetched = new PrefetchedTasks({
+      clock: parts.clock,
+      slots: concurrency,
+      most: prefetch,
+      leaseMs: parts.options.worker.leaseMs,
+      overdue: (deliveries) => this.handBack(deliveries),
+    });
     this.deadlines = new Deadlines(parts.clock, (execution) => this.expire(execution));
     this.executor = new Executor(queue, parts, this);
     this.settler = new Settler(queue, parts, {
       want: () => this.want(),
-      asked: (count) => (this.reserved += count),
+      asked: (count) => (this.asked += count),
       answered: (asked, deliveries) => this.fetched(asked, deliveries),
       settled: ({ row, message, outcome, runMs }) => {
         this.letGo(row);
-        announce.outcome(parts.events, factOf(queue, message), outcome, runMs);
+        announce.outcome(parts.events, queue, message, outcome, runMs);
       },
       buried: ({ row, message, outcome }) => {
         this.letGo(row);
@@ -104,8 +110,15 @@ export class QueueRunner implements ExecutionObserver {
    * keep theirs: otherwise whatever still brings entries would heap up outcomes for as long as that lasts.
    */
   get room(): number {
-    const unsettled = Math.max(0, this.settler.overdue - this.slots);
-    return Math.max(0, this.slots - this.running.size - this.reserved - unsettled);
+    return Math.max(0, this.slots - this.held);
+  }
+
+  private get held(): number {
+    return this.running.size + this.prefetched.length + this.asked + this.reserved + this.unsettled;
+  }
+
+  private get unsettled(): number {
+    return Math.max(0, this.settler.overdue - this.slots);
   }
 
   /** How many entries one call should bring at most, by the size of those that came before. */
@@ -152,7 +165,7 @@ export class QueueRunner implements ExecutionObserver {
 
   /** Entries in our hands, as the heartbeat names them. */
   leases(): Lease[] {
-    const leases = this.settler.leases();
+    const leases = [...this.settler.leases(), ...this.prefetched.leases()];
     for (const { delivery } of this.undecided()) leases.push(leaseOf(delivery));
     return leases;
   }
@@ -167,7 +180,8 @@ export class QueueRunner implements ExecutionObserver {
     this.reserved += count;
     return () => {
       this.reserved -= count;
-      // Whoever looked meanwhile saw no free slot and went away: look again.
+      // Whoever looked meanwhile saw no free slot and went away: look again, when what they are for has been received.
+      queueMicrotask(() => this.fill());
       this.settler.pump();
       this.parts.changed(this, false);
     };
@@ -186,13 +200,10 @@ export class QueueRunner implements ExecutionObserver {
     for (const delivery of deliveries) {
       this.meanBytes = meanAfter(this.meanBytes, bytesOf(delivery));
       if (delivery.from !== undefined) announce.reclaimed(this.parts.events, delivery);
-      if (this.quietened || this.running.size >= this.slots) {
-        this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });
-      } else {
-        this.served += 1;
-        this.executor.run(delivery);
-      }
+      if (!this.quietened && this.mayStart(delivery)) this.executor.run(delivery);
+      else if (this.quietened || !this.keep(delivery)) this.handBack([delivery]);
     }
+    this.served += deliveries.length;
   }
 
   /** Looks for more work now. */
@@ -213,6 +224,7 @@ export class QueueRunner implements ExecutionObserver {
       this.parts.events.emit('task.stale', { ...factOf(this.queue, execution.message), what: 'lease' });
       this.parts.decided();
     }
+    this.prefetched.forget(lease);
     this.settler.forget(lease);
   }
 
@@ -220,6 +232,7 @@ export class QueueRunner implements ExecutionObserver {
   quiet(): void {
     this.quietened = true;
     this.fetchable = false;
+    this.handBack(this.prefetched.takeAll());
   }
 
   /** Tells every handler that its task is about to be handed back. */
@@ -242,6 +255,7 @@ export class QueueRunner implements ExecutionObserver {
   /** Ends timers and tries under way. */
   close(): void {
     this.deadlines.clear();
+    this.prefetched.close();
     this.settler.close();
   }
 
@@ -260,7 +274,7 @@ export class QueueRunner implements ExecutionObserver {
     result: ExecutionResult,
     options: ResolvedTaskOptions,
   ): void {
-    const outcome = this.decide(message, result, startsOf(delivery, message), options);
+    const outcome = decide(this.parts, message, result, startsOf(delivery, message), options);
     this.settler.add(settlementOf(delivery, message, outcome, false), {
       message,
       outcome,
@@ -281,10 +295,44 @@ export class QueueRunner implements ExecutionObserver {
     execution.ended = true;
     this.running.delete(execution);
     this.deadlines.remove(execution);
+    const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
+    this.prefetched.ran(runMs);
     if (this.promised > 0) this.parts.vacated(this);
     // Its task was settled without it (stuck, lost or handed back): only the slot is news.
     if (execution.decided) this.wakeUp();
-    else this.settle(execution, this.decide(execution.message, result, execution.starts, execution.options));
+    else {
+      const { message, starts, options } = execution;
+      this.settle(execution, decide(this.parts, message, result, starts, options), runMs);
+    }
+    this.fill();
+  }
+
+  /** Whether there is a slot for it: those that are kept for tasks of the dead are only for these. */
+  private mayStart({ from }: Delivery): boolean {
+    return this.running.size + (from === undefined ? this.reserved + this.unsettled : 0) < this.slots;
+  }
+
+  /** Only what was never delivered before may wait here: a task that has outlived its consumer is run, or left. */
+  private keep(delivery: Delivery): boolean {
+    return delivery.from === undefined && this.prefetched.add(delivery);
+  }
+
+  /** Starts what was leased ahead, as far as there are slots. */
+  private fill(): void {
+    // A handler that ends at once calls this again from within.
+    if (this.filling) return;
+    this.filling = true;
+    while (this.running.size + this.reserved + this.unsettled < this.slots) {
+      const delivery = this.prefetched.next();
+      if (delivery === undefined) break;
+      this.executor.run(delivery);
+    }
+    this.filling = false;
+  }
+
+  private handBack(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries)
+      this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });
   }
 
   /** Lets the guard renew the lease while this event loop cannot, for as long as the task may run. */
@@ -298,35 +346,16 @@ export class QueueRunner implements ExecutionObserver {
     this.parts.board.letGo(row);
   }
 
-  private settle(execution: Execution, outcome: Outcome): void {
+  private settle(
+    execution: Execution,
+    outcome: Outcome,
+    runMs = this.parts.clock.monotonicMs() - execution.startedAt,
+  ): void {
     execution.decided = true;
     if (outcome.kind === 'release') this.released += 1;
-    const { delivery, message } = execution;
-    const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
-    const { row } = execution;
+    const { delivery, message, row } = execution;
     this.settler.add(settlementOf(delivery, message, outcome, true), { message, outcome, runMs, row });
     this.parts.decided();
-  }
-
-  private decide(
-    message: TaskMessage,
-    result: ExecutionResult,
-    starts: number,
-    options = TASK_DEFAULTS,
-  ): Outcome {
-    const { broker, consumer, random } = this.parts;
-    const { noHandlerDelayMs, noHandlerTimeoutMs } = this.parts.options.worker;
-    const now = broker.now();
-    const circumstances = {
-      now,
-      random: random(),
-      worker: consumer,
-      starts,
-      options,
-      noHandlerDelayMs,
-      noHandlerTimeoutMs,
-    };
-    return decideOutcome(message, result, circumstances);
   }
 
   /**
@@ -344,17 +373,22 @@ export class QueueRunner implements ExecutionObserver {
     const runMs = this.parts.clock.monotonicMs() - execution.startedAt;
     this.parts.events.emit('task.stuck', { ...factOf(this.queue, execution.message), runMs });
     const result = thrownResult(execution, execution.abortedBy);
-    this.settle(execution, this.decide(execution.message, result, execution.starts, execution.options));
+    const { message, starts, options } = execution;
+    this.settle(execution, decide(this.parts, message, result, starts, options));
   }
 
   /** How many entries the next settlement should bring along, and of which lanes first. */
   private want() {
-    const total = this.quietened || this.awaited ? 0 : Math.min(this.free, this.page);
-    return { shares: laneShares(this.served, total), urgent: this.fetchable && total > 0 };
+    const ahead = this.promised > 0 || this.settler.overdue > 0 ? 0 : this.prefetched.size;
+    const room = this.slots + ahead - this.held - this.promised;
+    const total = this.quietened || this.awaited ? 0 : Math.max(0, Math.min(room, this.page));
+    // What is only to be held ahead can wait for a trip that is made anyway, unless it is much.
+    const worth = this.free > 0 || total > ahead / 2;
+    return { shares: laneShares(this.served, total), urgent: this.fetchable && total > 0 && worth };
   }
 
   private fetched(asked: number, deliveries: readonly Delivery[] | undefined): void {
-    this.reserved -= asked;
+    this.asked -= asked;
     if (deliveries) {
       // Less than asked for: the queue is empty, and waiting is the fetcher's business.
       if (asked > 0) this.fetchable = !this.quietened && deliveries.length === asked;
@@ -362,10 +396,4 @@ export class QueueRunner implements ExecutionObserver {
     }
     this.parts.changed(this, deliveries !== undefined);
   }
-}
-
-function bytesOf({ fields }: Delivery): number {
-  let bytes = 0;
-  for (const text of fields) bytes += text.length;
-  return bytes;
 }
