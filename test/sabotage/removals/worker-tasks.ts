@@ -43,7 +43,7 @@ export const workerTaskRemovals: readonly Removal[] = [
     name: 'what-finds-no-slot-is-handed-back',
     defence: 'Without it such a task waits, held by a worker that does not know it, for a whole lease.',
     file: RUNNER,
-    take: "this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });",
+    take: "    for (const delivery of deliveries)\n      this.settler.add({ kind: 'release', lease: leaseOf(delivery), started: false });\n",
     witnesses: SLOTS,
   },
   {

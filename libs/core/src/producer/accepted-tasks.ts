@@ -1,6 +1,7 @@
 import type { NewTask } from '../broker/broker.js';
 import { type Clock, type Moment, momentOf, msSince } from '../runtime/clock.js';
 import { REMEMBERED_MS } from './enqueue-channel.js';
+import { PackedTasks } from './packed-tasks.js';
 import { taskBytes } from './task-bytes.js';
 
 /** A task that was answered as accepted, and when. */
@@ -16,7 +17,7 @@ interface Group {
   readonly at: Moment;
   /** The same, by a steady clock that stands still while the broker is away. */
   readonly countedAt: number;
-  readonly tasks: readonly NewTask[];
+  readonly tasks: PackedTasks;
   readonly bytes: number;
   /** Was found to be lost, and is offered again as another group, which is kept by itself. */
   handedOver: boolean;
@@ -54,7 +55,7 @@ export class AcceptedTasks {
       sequence,
       at,
       countedAt: at.steadyMs - this.awayMs,
-      tasks,
+      tasks: new PackedTasks(tasks),
       bytes,
       handedOver: false,
     });
@@ -88,7 +89,7 @@ export class AcceptedTasks {
       .filter((group) => !this.tooOld(group));
     return {
       tasks: lost.flatMap(({ tasks, at, handedOver }) =>
-        handedOver ? [] : tasks.map((task) => ({ task, at: at.steadyMs })),
+        handedOver ? [] : tasks.unpack().map((task) => ({ task, at: at.steadyMs })),
       ),
       forgotten: upTo - after - lost.length,
     };
