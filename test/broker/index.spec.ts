@@ -122,10 +122,10 @@ describe('an index bucket', () => {
     await broker.deleteDeadLetters(QUEUE, await broker.listDeadLetters(QUEUE, '', 10));
     expect(await left()).toBe('2');
 
-    await redis.zadd(keys.scheduled, 1, idOf(c!), 1, tasks[5]!.id);
+    await redis.zadd(keys.scheduled, 1, idOf(c!), 1, tasks[5].id);
     await broker.promote({ queue: QUEUE, consumer: 'w1', takeOver: true, dutyMs: 1000 });
     const again = await lease(broker, 10);
-    expect(again.map(idOf).toSorted()).toEqual([idOf(c!), tasks[5]!.id].toSorted());
+    expect(again.map(idOf).toSorted()).toEqual([idOf(c!), tasks[5].id].toSorted());
     await settle(broker, [complete(again[0]!)]);
     expect(await left()).toBe('1');
     // Its place was its own, and nothing stands there any more.
