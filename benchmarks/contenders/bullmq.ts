@@ -31,7 +31,7 @@ export const bullmq: Contender = {
   settings:
     'one ioredis connection shared by queues and workers (`maxRetriesPerRequest: null`, as it demands), one `Worker` per ' +
     'queue with `concurrency` = slots, `removeOnComplete` and `removeOnFail` (dead letters are kept where they are the ' +
-    'case), retries without backoff, `addBulk` for many. No auto-pipelining: its maintainers advise against it',
+    'case), retries without backoff, `addBulk` for many. No auto-pipelining: its documents do not ask for it, and it is not known to be safe there',
   pace: { enqueue: { one: 7000, many: 40_000 }, process: { one: 4000, many: 20_000 } },
   open: async (site) => {
     const { Queue, Worker } = loadForeign('bullmq') as BullMq;

@@ -20,7 +20,7 @@ function through(name: ContenderName, which: 'plain' | 'full', what: string): Co
     name,
     foreign: false,
     settings: `\`@taskq/nestjs\`: ${what}; otherwise as \`taskq\``,
-    pace: { ...TASKQ_PACE, process: { one: 6000, many: which === 'full' ? 35_000 : 55_000 } },
+    pace: { ...TASKQ_PACE, process: { one: 40_000, many: which === 'full' ? 35_000 : 70_000 } },
     // Nest is loaded by the processes that measure it, and by no others.
     open: async (site) => (await import('./nest-application.js')).openApplication(site, which),
   };
