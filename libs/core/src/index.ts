@@ -1,9 +1,12 @@
 export type {
   Broker,
+  CleaningRequest,
   ConsumerInfo,
   DeadLetter,
   DeadLetterRef,
   Delivery,
+  DutyAnswer,
+  DutyRequest,
   EnqueueAnswer,
   EnqueueGroup,
   EnqueueReply,
@@ -25,6 +28,8 @@ export type {
   Settlement,
   SettleRequest,
   StoredTask,
+  SweepAnswer,
+  SweepRequest,
   TaskPlace,
   WakeReason,
 } from './broker/broker.js';

@@ -14,6 +14,8 @@ export const TIMES = {
   duty: 25_000,
   every: [0, 16_000],
   lease: [0, 33_000],
+  /** Consumers and dead letters cannot be made older than they are. */
+  never: 100_000_000_000,
   late: 3_000,
 } as const;
 
@@ -60,6 +62,9 @@ export type Call = { readonly broker: number; readonly consumer: string } & (
       readonly want: readonly [number, number, number, number];
     }
   | { readonly verb: 'extend'; readonly picks: readonly number[]; readonly wrong: boolean }
+  | { readonly verb: 'takeDuties' }
+  | { readonly verb: 'sweepsDue'; readonly everyMs: number; readonly late: boolean }
+  | { readonly verb: 'cleaningDue'; readonly deadLetters: number }
   | { readonly verb: 'promote'; readonly takeOver: boolean; readonly acknowledge: boolean }
   | {
       readonly verb: 'reclaim';

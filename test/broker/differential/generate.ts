@@ -39,6 +39,9 @@ const VERBS: readonly Call['verb'][] = [
   ...['extend', 'extend', 'promote', 'promote', 'promote'].map((verb) => verb as 'promote'),
   ...['reclaim', 'reclaim', 'reclaim', 'reclaim', 'reclaim'].map((verb) => verb as 'reclaim'),
   ...['passTime', 'passTime', 'passTime', 'passTime'].map((verb) => verb as 'passTime'),
+  ...['takeDuties', 'takeDuties', 'sweepsDue', 'sweepsDue', 'cleaningDue'].map(
+    (verb) => verb as 'takeDuties',
+  ),
   ...['removeConsumer', 'counts', 'counts', 'listConsumers', 'find', 'find'].map((verb) => verb as 'find'),
   ...['listDeadLetters', 'listDeadLetters', 'listScheduled', 'replay', 'replay'].map(
     (verb) => verb as 'replay',
@@ -98,6 +101,10 @@ function detailsOf(verb: Call['verb'], chance: Chance, number: () => number, rec
       return { picks: picks(4), wrong: chance.often(0.2) };
     case 'promote':
       return { takeOver: chance.often(0.5), acknowledge: chance.often(0.5) };
+    case 'sweepsDue':
+      return { everyMs: chance.one(TIMES.every), late: chance.often(0.2) };
+    case 'cleaningDue':
+      return { deadLetters: chance.below(4) };
     case 'reclaim':
       return {
         leaseMs: chance.one(TIMES.lease),

@@ -127,6 +127,22 @@ export class Side {
         const lost = await broker.extend(queue, consumer, leases);
         return lost.map((lease) => leases.indexOf(lease as Delivery));
       }
+      case 'takeDuties': {
+        const dutyMs = TIMES.duty;
+        const { duties, waiting } = await broker.takeDuties({ queues: [queue], consumer, dutyMs });
+        return [waiting, ...duties.map(({ nextInMs }) => seconds(nextInMs))];
+      }
+      case 'sweepsDue': {
+        const { everyMs, late } = call;
+        const notAfter = late && { notAfter: this.world.now() - TIMES.late };
+        const answer = await broker.sweepsDue({ queues: [queue], everyMs, ...notAfter });
+        return [answer.late, answer.queues.length];
+      }
+      case 'cleaningDue': {
+        const { deadLetters } = call;
+        const most = { consumerAgeMs: TIMES.never, deadLetters, deadLetterAgeMs: TIMES.never };
+        return (await broker.cleaningDue({ queues: [queue], consumer, ...most })).length;
+      }
       case 'promote': {
         const wakeEntryId = call.acknowledge ? this.woken.shift() : undefined;
         const { takeOver } = call;

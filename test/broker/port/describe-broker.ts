@@ -14,6 +14,7 @@ import { reclaimPromises } from './reclaim-promises.js';
 import { releasePromises } from './release-promises.js';
 import { settlePromises } from './settle-promises.js';
 import { shelfPromises } from './shelf-promises.js';
+import { upkeepPromises } from './upkeep-promises.js';
 
 /** Makes brokers: every call another one on the same data, as in another process; `close` ends what is behind them. */
 export interface BrokerSource {
@@ -52,6 +53,7 @@ export function describeBroker(name: string, makeSource: () => Promise<BrokerSou
       consumerPromises,
       deadLetterPromises,
       shelfPromises,
+      upkeepPromises,
       linkPromises,
     ];
     for (const promise of promises) promise(() => port);

@@ -160,12 +160,24 @@ export class Wire implements Broker {
     return this.call('extend', request);
   }
 
+  takeDuties(...request: Request<'takeDuties'>) {
+    return this.call('takeDuties', request);
+  }
+
   promote(...request: Request<'promote'>) {
     return this.call('promote', request);
   }
 
+  sweepsDue(...request: Request<'sweepsDue'>) {
+    return this.call('sweepsDue', request);
+  }
+
   reclaim(...request: Request<'reclaim'>) {
     return this.call('reclaim', request);
+  }
+
+  cleaningDue(...request: Request<'cleaningDue'>) {
+    return this.call('cleaningDue', request);
   }
 
   listConsumers(...request: Request<'listConsumers'>) {

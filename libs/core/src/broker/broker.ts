@@ -4,9 +4,11 @@ import type { DataLoss } from '../contract/data-loss.js';
 import type { Delivery, Lease } from './lease.js';
 import type { GuardRequest, LeaseGuard } from './lease-guard.js';
 import type { SettleAnswer, SettleRequest, StoredTask } from './settlement.js';
+import type { CleaningRequest, DutyAnswer, DutyRequest, SweepAnswer, SweepRequest } from './upkeep.js';
 
 export type { Delivery, Lease } from './lease.js';
 export type { LaneQuota, SettleAnswer, Settlement, SettleRequest, StoredTask } from './settlement.js';
+export type { CleaningRequest, DutyAnswer, DutyRequest, SweepAnswer, SweepRequest } from './upkeep.js';
 
 /**
  * The port between the engine and where tasks are kept: one method per verb. Every change is atomic, fenced by owner
@@ -67,11 +69,23 @@ export interface Broker {
   /** Renews the leases named. Answers those that are no longer this consumer's. */
   extend(queue: string, consumer: string, leases: readonly Lease[]): Promise<readonly Lease[]>;
 
+  /**
+   * Takes the duty of promoting wherever tasks wait and nobody else has it, and says when the next is due there. A
+   * queue that cannot be read is answered as one where a task is due, so that `promote` says what is wrong with it.
+   */
+  takeDuties(request: DutyRequest): Promise<DutyAnswer>;
+
   /** Moves tasks that are due to their lanes, at most a page, and says when the next one is due. */
   promote(request: PromoteRequest): Promise<PromoteAnswer>;
 
+  /** Says in which of many queues `reclaim` is worth asking. Changes nothing. */
+  sweepsDue(request: SweepRequest): Promise<SweepAnswer>;
+
   /** Leases entries whose holder has let its lease expire, or that were released: at most 100 are looked at. */
   reclaim(request: ReclaimRequest): Promise<ReclaimAnswer>;
+
+  /** Names those of many queues in which there is something to clean up. Changes nothing. */
+  cleaningDue(request: CleaningRequest): Promise<readonly string[]>;
 
   /** Names of the queue's consumers and for how long each has been silent. */
   listConsumers(queue: string): Promise<readonly ConsumerInfo[]>;

@@ -1,10 +1,13 @@
 import type { Cluster, Redis } from 'ioredis';
 import type {
   Broker,
+  CleaningRequest,
   ConsumerInfo,
   DeadLetter,
   DeadLetterRef,
   Delivery,
+  DutyAnswer,
+  DutyRequest,
   EnqueueAnswer,
   EnqueueGroup,
   EnqueueReply,
@@ -21,6 +24,8 @@ import type {
   ScheduledTask,
   SettleAnswer,
   SettleRequest,
+  SweepAnswer,
+  SweepRequest,
   TaskPlace,
 } from '../broker/broker.js';
 import type { GuardRequest, LeaseGuard } from '../broker/lease-guard.js';
@@ -40,6 +45,7 @@ import { KeyList, type QueueKeys, queueKeys } from './keys.js';
 import { guardByThread } from './lease-guard.js';
 import type { Links } from './links.js';
 import { openLinks } from './open-links.js';
+import { Promotions } from './promotions.js';
 import {
   countsAnswer,
   enqueueReply,
@@ -54,8 +60,9 @@ import { scripts } from './scripts.generated.js';
 import { ServerClock } from './server-clock.js';
 import type { ServerFacts } from './server-check.js';
 import { ServerWatch } from './server-watch.js';
+import { Surveys } from './surveys.js';
 
-/** Tasks moved or leases renewed by one script call. */
+/** Dead letters moved or leases renewed by one script call. */
 const PAGE = 100;
 
 /** The broker on Redis: every verb is one script, or one command that is atomic by itself. */
@@ -66,6 +73,8 @@ export class RedisBroker implements Broker {
   private readonly calls: Calls;
   private readonly eras: Eras;
   private readonly fetches: Fetches;
+  private readonly promotions: Promotions;
+  private readonly surveys: Surveys;
   private readonly watch: DataWatch;
   private readonly clock = new ServerClock(Date.now() - monotonicMs());
 
@@ -83,6 +92,9 @@ export class RedisBroker implements Broker {
     const keysOf = (queue: string): QueueKeys => this.keys(queue);
     this.eras = new Eras(this.calls, this.watch, keysOf);
     this.fetches = new Fetches({ links, eras: this.eras, watch: this.watch, keysOf });
+    const heard = (queue: string, now: number, sentAt: number): void => this.heard(queue, now, sentAt);
+    this.promotions = new Promotions(this.calls, keysOf, heard);
+    this.surveys = new Surveys(this.calls, keysOf, heard);
   }
 
   /**
@@ -214,28 +226,16 @@ export class RedisBroker implements Broker {
     return lost;
   }
 
-  async promote(request: PromoteRequest): Promise<PromoteAnswer> {
-    const keys = this.keys(request.queue);
-    const duty = [
-      request.consumer,
-      request.dutyMs,
-      request.takeOver ? 1 : 0,
-      PAGE,
-      request.wakeEntryId ?? '',
-    ];
-    const sentAt = monotonicMs();
-    const reply = await this.calls.run(
-      'maintenance',
-      request.queue,
-      scripts.due,
-      [keys.scheduled, keys.control, keys.wake],
-      duty,
-    );
-    const [now, onDuty, nextInMs, ids] = reply as [number, number, number, string[]];
-    this.heard(request.queue, now, sentAt);
-    const { promoted, looked } = await this.moveDue(request.queue, keys, ids);
-    const next = looked < ids.length ? 0 : nextInMs;
-    return { onDuty: onDuty === 1, promoted, nextInMs: next < 0 ? undefined : next };
+  takeDuties(request: DutyRequest): Promise<DutyAnswer> {
+    return this.surveys.takeDuties(request);
+  }
+
+  promote(request: PromoteRequest): Promise<PromoteAnswer> {
+    return this.promotions.promote(request);
+  }
+
+  sweepsDue(request: SweepRequest): Promise<SweepAnswer> {
+    return this.surveys.sweepsDue(request);
   }
 
   async reclaim(request: ReclaimRequest): Promise<ReclaimAnswer> {
@@ -248,6 +248,10 @@ export class RedisBroker implements Broker {
     const { now, ...answer } = reclaimAnswer(queue, reply);
     this.heard(queue, now, sentAt);
     return { ...answer, deliveries: await this.eras.certain(answer.deliveries, connection) };
+  }
+
+  cleaningDue(request: CleaningRequest): Promise<readonly string[]> {
+    return this.surveys.cleaningDue(request);
   }
 
   listConsumers(queue: string): Promise<readonly ConsumerInfo[]> {
@@ -317,24 +321,6 @@ export class RedisBroker implements Broker {
   close(): Promise<void> {
     this.servers.close();
     return this.links.close();
-  }
-
-  /** Moves tasks that are due, in their order, until they are too large together for one call. */
-  private async moveDue(
-    queue: string,
-    keys: QueueKeys,
-    ids: readonly string[],
-  ): Promise<{ readonly promoted: number; readonly looked: number }> {
-    if (ids.length === 0) return { promoted: 0, looked: 0 };
-    const list = new KeyList([...keys.laneList, keys.scheduled, keys.scheduledData, keys.dead]);
-    const args = ids.flatMap((id) => {
-      const { key, field } = keys.index(id);
-      return [id, list.position(key), field];
-    });
-    const call = [GROUP_BYTES, ...args];
-    const reply = await this.calls.run('maintenance', queue, scripts.promote, list.keys, call);
-    const [promoted, looked] = reply as [number, number];
-    return { promoted, looked };
   }
 
   private async forDeadLetters(

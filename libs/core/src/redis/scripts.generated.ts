@@ -1,6 +1,39 @@
 // Generated from scripts/*.lua: do not edit. Change the .lua file, then run `npm run generate`.
 
 export const scripts = {
+  cleaningDue: {
+    name: 'cleaning-due',
+    sha1: '3d2fafe34970a25e3f9805eedcce7800aa5cf151',
+    lua: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local oldest = string.format('%d', math.max(0, now - ARGV[4] - 1))
+local function has_gone(first)
+  local idle, pending = {}, {}
+  for lane = 0, 3 do
+    local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[first + lane], 'workers')
+    for _, consumer in ipairs(consumers.err and {} or consumers) do
+      local field = {}
+      for i = 1, #consumer, 2 do field[consumer[i]] = consumer[i + 1] end
+      idle[field.name] = math.min(idle[field.name] or field.idle, field.idle)
+      pending[field.name] = (pending[field.name] or 0) + (lane < 3 and field.pending or 0)
+    end
+  end
+  for name, ms in pairs(idle) do
+    if name ~= 'released' and name ~= ARGV[1] and pending[name] == 0 and ms >= tonumber(ARGV[2]) then return true end
+  end
+  return false
+end
+local function has_letters(key)
+  local count = redis.pcall('XLEN', key)
+  if type(count) == 'table' or count > tonumber(ARGV[3]) then return true end
+  return count > 0 and redis.call('XRANGE', key, '-', oldest, 'COUNT', 1)[1] ~= nil
+end
+local answer = { now }
+for i = 1, #KEYS, 5 do
+  if has_letters(KEYS[i + 4]) or has_gone(i) then answer[#answer + 1] = (i + 4) / 5 end
+end
+return answer`,
+  },
   confirm: {
     name: 'confirm',
     sha1: '3f8b4583867b7350510a487330b5299d3e38f7b5',
@@ -760,5 +793,64 @@ end
 local era = tonumber(redis.call('HGET', KEYS[8], 'era') or 0)
 if #leased + #buried == 0 then return { now, stale, missing, era, taken[1], taken[2], taken[3] } end
 return { now, stale, missing, era, taken[1], taken[2], taken[3], leased, buried }`,
+  },
+  sweepsDue: {
+    name: 'sweeps-due',
+    sha1: '80f485d40f73cd3645cf35342e913bb1bd6ee40e',
+    lua: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[2] ~= '' and now > tonumber(ARGV[2]) then return { now, 1 } end
+local function is_held(key)
+  local groups = redis.pcall('XINFO', 'GROUPS', key)
+  for _, group in ipairs(groups.err and {} or groups) do
+    local name, pending
+    for i = 1, #group, 2 do
+      if group[i] == 'name' then name = group[i + 1] end
+      if group[i] == 'pending' then pending = group[i + 1] end
+    end
+    if name == 'workers' then return pending > 0 end
+  end
+  return false
+end
+local function may_begin(control)
+  local next_sweep = redis.pcall('HGET', control, 'nextSweepAt')
+  if type(next_sweep) == 'table' then return true end
+  next_sweep = tonumber(next_sweep or 0)
+  return next_sweep <= now or next_sweep > now + ARGV[1]
+end
+local answer = { now, 0 }
+for i = 1, #KEYS, 4 do
+  if (is_held(KEYS[i]) or is_held(KEYS[i + 1]) or is_held(KEYS[i + 2])) and may_begin(KEYS[i + 3]) then
+    answer[#answer + 1] = (i + 3) / 4
+  end
+end
+return answer`,
+  },
+  takeDuties: {
+    name: 'take-duties',
+    sha1: 'e09269d9e6a24a12122d0d973c9119072bc0de93',
+    lua: `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local queues = #KEYS / 2
+local answer = { now, 0 }
+if redis.call('EXISTS', unpack(KEYS, 1, queues)) == 0 then return answer end
+answer[2] = 1
+for i = 1, queues do
+  local control = KEYS[queues + i]
+  local head = redis.pcall('ZRANGE', KEYS[i], 0, 0, 'WITHSCORES')
+  local duty = redis.pcall('HMGET', control, 'promoter', 'promoterUntil')
+  if head.err or duty.err then
+    answer[#answer + 1] = i
+    answer[#answer + 1] = 0
+  elseif head[1] then
+    local ends = tonumber(duty[2] or 0)
+    if not duty[1] or duty[1] == ARGV[1] or ends <= now or ends > now + ARGV[2] then
+      redis.pcall('HSET', control, 'promoter', ARGV[1], 'promoterUntil', string.format('%d', now + ARGV[2]))
+      answer[#answer + 1] = i
+      answer[#answer + 1] = math.max(0, tonumber(head[2]) - now)
+    end
+  end
+end
+return answer`,
   },
 } as const;

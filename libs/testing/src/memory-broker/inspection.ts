@@ -1,4 +1,4 @@
-import type { ConsumerInfo, Lane, QueueCounts, TaskPlace } from '@taskq/core';
+import type { CleaningRequest, ConsumerInfo, Lane, QueueCounts, TaskPlace } from '@taskq/core';
 import { deadLetterOf } from './dead-letters.js';
 import { BEFORE_ALL } from './entry-id.js';
 import { type Fields, LANE_LIST, laneOfPlace, type MemoryQueue, readyIn } from './memory-queue.js';
@@ -52,6 +52,18 @@ export function listConsumers(queue: MemoryQueue, now: number): readonly Consume
     }
   }
   return [...byName.values()];
+}
+
+/** Whether consumers are gone, or dead letters too many or too old (`cleaning-due.lua`). */
+export function isCleaningDue(queue: MemoryQueue, now: number, request: CleaningRequest): boolean {
+  const { dead } = queue;
+  const [oldest] = dead.after(BEFORE_ALL, 1);
+  const tooOld = oldest !== undefined && oldest.ms < now - request.deadLetterAgeMs;
+  if (dead.length > request.deadLetters || tooOld) return true;
+  return listConsumers(queue, now).some(
+    ({ name, idleMs, pending }) =>
+      name !== request.consumer && pending === 0 && idleMs >= request.consumerAgeMs,
+  );
 }
 
 /** Removes a consumer that holds no task; answers whether it is gone (`remove-consumer.lua`). */

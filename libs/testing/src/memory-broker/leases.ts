@@ -50,12 +50,21 @@ export function reclaim(queue: MemoryQueue, now: number, request: ReclaimRequest
   return { deliveries: look.taken, cursor: end, left: look.left, own: look.own, late };
 }
 
-function mayBegin({ control }: MemoryQueue, now: number, everyMs: number): boolean {
+/** Whether a sweep may begin, and would find entries that are held or were handed back (`sweeps-due.lua`). */
+export function isSweepDue(queue: MemoryQueue, now: number, everyMs: number): boolean {
+  return LANE_LIST.some((lane) => queue.lanes[lane].pending > 0) && isGateOpen(queue, now, everyMs);
+}
+
+function mayBegin(queue: MemoryQueue, now: number, everyMs: number): boolean {
+  if (!isGateOpen(queue, now, everyMs)) return false;
+  queue.control.nextSweepAt = Math.trunc(now + everyMs);
+  return true;
+}
+
+function isGateOpen({ control }: MemoryQueue, now: number, everyMs: number): boolean {
   const { nextSweepAt = 0 } = control;
   // One that is further away was written by a clock that was ahead.
-  if (nextSweepAt > now && nextSweepAt <= now + everyMs) return false;
-  control.nextSweepAt = Math.trunc(now + everyMs);
-  return true;
+  return nextSweepAt <= now || nextSweepAt > now + everyMs;
 }
 
 /** What one call looks at, and takes. */

@@ -1,5 +1,6 @@
 import {
   type Broker,
+  type CleaningRequest,
   type Clock,
   type ConsumerInfo,
   type DataLoss,
@@ -8,6 +9,8 @@ import {
   type Durability,
   durabilityName,
   DurabilityUnavailableError,
+  type DutyAnswer,
+  type DutyRequest,
   type EnqueueAnswer,
   type EnqueueGroup,
   type EnqueueReply,
@@ -24,18 +27,20 @@ import {
   type ScheduledTask,
   type SettleAnswer,
   type SettleRequest,
+  type SweepAnswer,
+  type SweepRequest,
   type TaskPlace,
 } from '@taskq/core';
 import { DataWatch } from './data-watch.js';
 import { deleteDeadLetters, listDeadLetters, replay } from './dead-letters.js';
 import type { KnownData } from './ensure.js';
 import { enqueueGroup, resolveGroup } from './enqueue.js';
-import { countQueue, findTask, listConsumers, removeConsumer } from './inspection.js';
-import { extendLeases, reclaim } from './leases.js';
+import { countQueue, findTask, isCleaningDue, listConsumers, removeConsumer } from './inspection.js';
+import { extendLeases, isSweepDue, reclaim } from './leases.js';
 import { MemoryLink } from './memory-link.js';
 import type { MemoryQueue } from './memory-queue.js';
 import { MemoryStore, type Verb } from './memory-store.js';
-import { promote } from './promote.js';
+import { promote, takeDuty } from './promote.js';
 import { settle } from './settle.js';
 import { WaitingFetch } from './waiting-fetches.js';
 
@@ -146,14 +151,42 @@ export class MemoryBroker implements Broker {
     return this.change(queue, (data, now) => extendLeases(data, now, consumer, leases));
   }
 
+  async takeDuties(request: DutyRequest): Promise<DutyAnswer> {
+    const taken = request.queues.map((queue) => ({
+      queue,
+      ...this.change(queue, (data, now) => takeDuty(data, now, request)),
+    }));
+    const duties = taken.flatMap(({ queue, nextInMs }) =>
+      nextInMs === undefined ? [] : { queue, nextInMs },
+    );
+    return { duties, waiting: taken.some(({ waiting }) => waiting) };
+  }
+
   async promote(request: PromoteRequest): Promise<PromoteAnswer> {
     return this.change(request.queue, (data, now) => promote(data, now, request));
+  }
+
+  async sweepsDue(request: SweepRequest): Promise<SweepAnswer> {
+    this.heard();
+    const { notAfter = Number.POSITIVE_INFINITY, everyMs } = request;
+    if (this.store.now() > notAfter) return { queues: [], late: true };
+    const queues = request.queues.filter((queue) =>
+      this.look(queue, (data, now) => isSweepDue(data, now, everyMs)),
+    );
+    return { queues, late: false };
   }
 
   async reclaim(request: ReclaimRequest): Promise<ReclaimAnswer> {
     this.link.demand();
     this.demandKnown(request.queue);
     return this.change(request.queue, (data, now) => reclaim(data, now, request));
+  }
+
+  async cleaningDue(request: CleaningRequest): Promise<readonly string[]> {
+    this.heard();
+    return request.queues.filter((queue) =>
+      this.look(queue, (data, now) => isCleaningDue(data, now, request)),
+    );
   }
 
   async listConsumers(queue: string): Promise<readonly ConsumerInfo[]> {
