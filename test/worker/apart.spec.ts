@@ -56,6 +56,9 @@ it('what a dead worker held is taken over while the sweep of another server’s 
   await producer.enqueue(`job-${QUEUE}`);
   await stage().die(1);
   const one = await workOnBoth(SECOND);
+  one.broker.trouble('sweepsDue', (apply, { queues }) =>
+    queues.includes(GONE) ? Promise.reject(refused()) : apply(),
+  );
   one.broker.trouble('reclaim', (apply, { queue }) => (queue === GONE ? Promise.reject(refused()) : apply()));
   await clock.advance(MINUTE);
 
@@ -66,6 +69,7 @@ it('what a dead worker held is taken over while the sweep of another server’s 
 it('a task that is due is promoted while the promotion of another server’s queue hangs', async () => {
   const { clock } = stage();
   const one = await workOnBoth(SECOND);
+  one.broker.trouble('takeDuties', (apply, { queues }) => (queues.includes(GONE) ? hang() : apply()));
   one.broker.trouble('promote', (apply, { queue }) => (queue === GONE ? hang() : apply()));
   await clock.until(one.engine.producer.enqueue(`job-${QUEUE}`, null, { queue: QUEUE, delay: '10s' }));
   await clock.advance(13 * SECOND);

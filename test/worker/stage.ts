@@ -26,7 +26,9 @@ type Verb =
   | 'enqueue'
   | 'settle'
   | 'extend'
+  | 'sweepsDue'
   | 'reclaim'
+  | 'takeDuties'
   | 'promote'
   | 'fetch'
   | 'interruptFetch'
@@ -67,8 +69,16 @@ export class TroubledBroker extends MemoryBroker {
     return this.through('extend', () => super.extend(...request), request);
   }
 
+  override sweepsDue(...request: Request<'sweepsDue'>): Answer<'sweepsDue'> {
+    return this.through('sweepsDue', () => super.sweepsDue(...request), request);
+  }
+
   override reclaim(...request: Request<'reclaim'>): Answer<'reclaim'> {
     return this.through('reclaim', () => super.reclaim(...request), request);
+  }
+
+  override takeDuties(...request: Request<'takeDuties'>): Answer<'takeDuties'> {
+    return this.through('takeDuties', () => super.takeDuties(...request), request);
   }
 
   override promote(...request: Request<'promote'>): Answer<'promote'> {

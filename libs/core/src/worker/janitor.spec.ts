@@ -8,6 +8,7 @@ describe('Janitor', () => {
   it('ends its pass early when it is told to stop, however many consumers there are to remove', async () => {
     const removed: string[] = [];
     const broker: Partial<Broker> = {
+      cleaningDue: async ({ queues }) => queues,
       listConsumers: async () =>
         Array.from({ length: 10_000 }, (_, i) => ({ name: `dead-${i}`, idleMs: 1e9, pending: 0 })),
       removeConsumer: async (_queue, name) => {

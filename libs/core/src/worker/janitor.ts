@@ -19,7 +19,10 @@ export class Janitor extends PeriodicService {
   }
 
   override async runOnce(): Promise<void> {
-    for (const queue of this.queues) {
+    const { broker, consumer, queues } = this;
+    const { consumerAgeMs, deadLetters, deadLetterAgeMs } = this.limits;
+    const request = { queues, consumer, consumerAgeMs, deadLetters, deadLetterAgeMs };
+    for (const queue of await broker.cleaningDue(request)) {
       await this.removeConsumers(queue);
       await this.trimDeadLetters(queue);
     }

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Broker, Delivery, EntryRef, ReclaimAnswer, ReclaimRequest } from '../broker/broker.js';
+import type {
+  Broker,
+  Delivery,
+  EntryRef,
+  ReclaimAnswer,
+  ReclaimRequest,
+  SweepAnswer,
+  SweepRequest,
+} from '../broker/broker.js';
 import type { QueueRunner } from './queue-runner.js';
 import { Reclaimer } from './reclaimer.js';
 
@@ -19,8 +27,14 @@ const taken = (count: number): readonly Delivery[] =>
 /** A reclaimer of one queue between a broker and a runner that do as they are told. */
 class Bench {
   nowMs = 1_000;
+  /** When the next pass comes. */
+  nextInMs = 0;
   redisMs = 1_700_000_000_000;
   readonly asked: ReclaimRequest[] = [];
+  readonly looks: SweepRequest[] = [];
+  /** What looking around answers in turn; then that there is something, or what `found` says. */
+  looked: Partial<SweepAnswer>[] = [];
+  found: readonly string[] = ['orders'];
   /** Answers in turn; then nothing is found. */
   answers: Partial<ReclaimAnswer>[] = [];
   room = 10;
@@ -32,6 +46,10 @@ class Bench {
   constructor() {
     const broker = {
       now: () => this.redisMs,
+      sweepsDue: async (request: SweepRequest): Promise<SweepAnswer> => {
+        this.looks.push(request);
+        return { queues: this.found, late: false, ...this.looked.shift() };
+      },
       reclaim: async (request: ReclaimRequest) => {
         this.asked.push(request);
         return { ...NOTHING, ...this.answers.shift() };
@@ -72,10 +90,11 @@ class Bench {
     this.redisMs += ms;
   }
 
-  /** One pass; answers what was asked for. */
+  /** The next pass, in time; answers what was asked for. */
   async run(): Promise<readonly ReclaimRequest[]> {
     this.asked.length = 0;
-    await this.reclaimer.runOnce();
+    this.pass(this.nextInMs);
+    this.nextInMs = await this.reclaimer.runOnce();
     return [...this.asked];
   }
 
@@ -169,16 +188,94 @@ describe('own entries that are silent', () => {
   });
 });
 
+describe('looking around', () => {
+  it('keeps from asking about queues of which nobody holds anything', async () => {
+    const bench = new Bench();
+    bench.found = [];
+
+    expect(await bench.run()).toEqual([]);
+    expect(bench.looks).toMatchObject([{ queues: ['orders'], everyMs: EVERY_MS }]);
+  });
+
+  it('is done once in a period, however often something wakes it', async () => {
+    const bench = new Bench();
+    await bench.run();
+    bench.nextInMs = EVERY_MS / 5;
+    for (let woken = 0; woken < 3; woken += 1) {
+      bench.reclaimer.wake('orders', '1-0');
+      await bench.reclaimer.runOnce();
+      bench.pass(EVERY_MS / 5);
+    }
+    expect(bench.looks).toHaveLength(1);
+    expect(await bench.reclaimer.runOnce()).toBeCloseTo((EVERY_MS * 2) / 5);
+    bench.pass((EVERY_MS * 2) / 5);
+    await bench.reclaimer.runOnce();
+
+    expect(bench.looks).toHaveLength(2);
+  });
+
+  it('asks once more where slots are kept for what is gone by now, so that they are given up', async () => {
+    const bench = new Bench();
+    bench.reclaimer.wake('orders', '1-0');
+    bench.answers = [{ left: 1 }, { left: 1 }, { left: 1 }];
+    await bench.run();
+    bench.found = [];
+    bench.answers = [];
+    expect(bench.promised).toBe(1);
+
+    expect(await bench.run()).toHaveLength(1);
+    expect(bench.promised).toBe(0);
+    expect(await bench.run()).toEqual([]);
+  });
+
+  it('says after which time it is late, by the clock of Redis', async () => {
+    const bench = new Bench();
+    await bench.run();
+
+    expect(bench.looks[0]!.notAfter).toBe(bench.redisMs + TIMES.lateMs);
+  });
+
+  it('that was late is followed by no sweep: whatever is sent now is in time, and every lease seems to be over', async () => {
+    const bench = new Bench();
+    bench.looked = [{ late: true }];
+
+    expect(await bench.sweeps()).toBe(false);
+    const heldUntil = bench.nowMs + TIMES.holdMs;
+    while (bench.nowMs + bench.nextInMs < heldUntil) expect(await bench.sweeps()).toBe(false);
+    expect(await bench.sweeps()).toBe(true);
+    expect(bench.nowMs).toBe(heldUntil);
+  });
+
+  it('makes out that Redis’ clock was set forward since, though nothing was ever asked of the queue', async () => {
+    const bench = new Bench();
+    bench.found = [];
+    await bench.run();
+    bench.found = ['orders'];
+    bench.redisMs += TIMES.lateMs + 1;
+
+    expect(await bench.sweeps()).toBe(false);
+  });
+});
+
 describe('nothing is swept', () => {
   it('for as long as a hold lasts; what was handed back is', async () => {
     const bench = new Bench();
     bench.reclaimer.hold(7_000);
 
     expect((await bench.run()).map((request) => request.releasedOnly)).toEqual([true]);
-    bench.pass(6_999);
-    expect(await bench.sweeps()).toBe(false);
-    bench.pass(1);
+    const heldUntil = bench.nowMs + 7_000;
+    while (bench.nowMs + bench.nextInMs < heldUntil) expect(await bench.sweeps()).toBe(false);
     expect(await bench.sweeps()).toBe(true);
+  });
+
+  it('in a queue that was left in the middle, either; what was handed back there is', async () => {
+    const bench = new Bench();
+    bench.room = 0;
+    bench.answers = [{ cursor: cursorAt('dead'), left: 7 }];
+    await bench.run();
+    bench.reclaimer.hold(7_000);
+
+    expect((await bench.run()).map((request) => request.releasedOnly)).toEqual([true]);
   });
 
   it('and the next pass comes when the hold is over, if that is sooner than usual', async () => {
@@ -189,7 +286,7 @@ describe('nothing is swept', () => {
     bench.pass(6_000);
     expect(await bench.reclaimer.runOnce()).toBe(1_000);
     bench.pass(1_000);
-    expect(await bench.reclaimer.runOnce()).toBeUndefined();
+    expect(await bench.reclaimer.runOnce()).toBe(EVERY_MS);
   });
 
   it.each(['sweep', 'page of what was handed back'])('for a while after a late %s', async (what) => {
@@ -198,10 +295,10 @@ describe('nothing is swept', () => {
     bench.answers = [{ late: true, cursor: undefined }];
 
     expect(await bench.run()).toHaveLength(1);
-    bench.pass(6_999);
-    expect(await bench.sweeps()).toBe(false);
-    bench.pass(1);
+    const heldUntil = bench.nowMs + TIMES.holdMs;
+    while (bench.nowMs + bench.nextInMs < heldUntil) expect(await bench.sweeps()).toBe(false);
     expect(await bench.sweeps()).toBe(true);
+    expect(bench.nowMs).toBe(heldUntil);
   });
 
   it('for a while after Redis’ clock was set forward, whoever was told first', async () => {

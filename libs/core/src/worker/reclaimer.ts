@@ -34,7 +34,10 @@ export class Reclaimer extends PeriodicService {
   private readonly cursors = new Map<string, ReclaimCursor>();
   /** By queue: Redis' clock minus the steady one, when its tasks were last looked at. */
   private readonly offsets = new Map<string, number>();
+  /** Queues that have slots kept for what was left: for as long as it is there. */
+  private readonly leftIn = new Set<string>();
   private heldUntil = 0;
+  private lookAt = 0;
 
   constructor(
     private readonly broker: Broker,
@@ -60,25 +63,54 @@ export class Reclaimer extends PeriodicService {
 
   /** Sweeps nothing for a while. Tasks handed back are still taken: their owner has let go of them. */
   hold(ms = this.times.holdMs): void {
-    this.heldUntil = Math.max(this.heldUntil, this.options.clock.monotonicMs() + ms);
+    this.heldUntil = Math.max(this.heldUntil, this.nowMs + ms);
   }
 
-  override async runOnce(): Promise<number | undefined> {
-    for (const runner of this.runners) {
-      const { queue } = runner;
-      this.watchClock(queue);
-      const wakeEntryId = this.woken.get(queue);
-      this.woken.delete(queue);
-      const vacant = this.vacant.delete(queue);
-      if (wakeEntryId !== undefined) await this.page(runner, { releasedOnly: true, wakeEntryId });
-      else if (vacant || this.heldMs > 0) await this.page(runner, { releasedOnly: true });
-      await this.sweep(runner);
+  override async runOnce(): Promise<number> {
+    const others: QueueRunner[] = [];
+    for (const runner of this.runners) if (!(await this.attend(runner))) others.push(runner);
+    if (this.nowMs >= this.lookAt) await this.lookAround(others);
+    return Math.max(0, this.lookAt - this.nowMs);
+  }
+
+  /** Looks into a queue if it was woken, has a free slot, or was left in the middle; answers whether it was. */
+  private async attend(runner: QueueRunner): Promise<boolean> {
+    const { queue } = runner;
+    this.watchClock(queue);
+    const wakeEntryId = this.woken.get(queue);
+    this.woken.delete(queue);
+    const vacant = this.vacant.delete(queue);
+    if (wakeEntryId !== undefined) await this.page(runner, { releasedOnly: true, wakeEntryId });
+    else if (vacant) await this.page(runner, { releasedOnly: true });
+    else if (!this.cursors.has(queue) || this.heldMs > 0) return false;
+    await this.sweep(runner);
+    return true;
+  }
+
+  /** Looks at all queues together, and into those of the others in which there is something. */
+  private async lookAround(others: readonly QueueRunner[]): Promise<void> {
+    const { everyMs, random } = this.options;
+    this.lookAt = this.nowMs + everyMs * (0.9 + 0.2 * random());
+    const queues = this.runners.map(({ queue }) => queue);
+    const notAfter = this.broker.now(queues[0]) + this.times.lateMs;
+    const due = await this.broker.sweepsDue({ queues, everyMs, notAfter });
+    // It waited somewhere: what is sent now is not late, and would find every lease run out.
+    if (due.late) this.hold();
+    for (const queue of queues) this.learnClock(queue);
+    for (const runner of others) {
+      if (!due.queues.includes(runner.queue) && !this.leftIn.has(runner.queue)) continue;
+      if (this.heldMs > 0) await this.page(runner, { releasedOnly: true });
+      else await this.sweep(runner);
     }
-    return this.heldMs > 0 ? Math.min(this.heldMs, this.options.everyMs) : undefined;
+    if (this.heldMs > 0) this.lookAt = Math.min(this.lookAt, this.heldUntil);
+  }
+
+  private get nowMs(): number {
+    return this.options.clock.monotonicMs();
   }
 
   private get heldMs(): number {
-    return Math.max(0, this.heldUntil - this.options.clock.monotonicMs());
+    return Math.max(0, this.heldUntil - this.nowMs);
   }
 
   /** Somebody else may have been the first to hear that Redis' clock was set: then no call of ours is late. */
@@ -90,8 +122,14 @@ export class Reclaimer extends PeriodicService {
     this.offsets.set(queue, offset);
   }
 
+  /** The broker has just heard of the clock. */
+  private learnClock(queue: string): void {
+    if (this.offsets.has(queue)) this.watchClock(queue);
+    else this.offsets.set(queue, this.offsetOf(queue));
+  }
+
   private offsetOf(queue: string): number {
-    return this.broker.now(queue) - this.options.clock.monotonicMs();
+    return this.broker.now(queue) - this.nowMs;
   }
 
   private async sweep(runner: QueueRunner): Promise<void> {
@@ -142,8 +180,11 @@ export class Reclaimer extends PeriodicService {
       giveUp();
     }
     if (answer.late) this.hold();
-    if (!this.offsets.has(queue)) this.offsets.set(queue, this.offsetOf(queue));
-    runner.promise(leftBefore + answer.left);
+    this.learnClock(queue);
+    const left = leftBefore + answer.left;
+    if (left > 0) this.leftIn.add(queue);
+    else this.leftIn.delete(queue);
+    runner.promise(left);
     runner.receive(answer.deliveries);
     return answer;
   }
