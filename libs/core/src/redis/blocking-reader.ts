@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { BrokerError } from '../contract/errors.js';
+import { monotonicMs } from '../runtime/clock.js';
 import { toBrokerError } from './redis-errors.js';
 import type { Links } from './links.js';
 import { GROUP } from './keys.js';
@@ -26,7 +27,10 @@ export interface BlockingRead {
 export interface Found {
   /** Entries by key. */
   readonly entries: readonly (readonly [string, readonly RawEntry[]])[];
-  /** Eras of the queues directly afterwards: of those that changed, it is not known whose entries they are. */
+  /**
+   * Eras of the queues afterwards: of those that changed, it is not known whose entries they are. None where there are
+   * no entries.
+   */
   readonly eras: readonly number[];
 }
 
@@ -34,6 +38,8 @@ export interface Found {
 export class BlockingReader {
   /** The link that was read last, and what its server calls the connection, as long as it lasts. */
   private reading: { readonly link: Redis; readonly clientId: number } | undefined;
+  /** Whether the last read waited in vain: then the next is likely to do the same. */
+  private quiet = false;
 
   constructor(
     private readonly links: Links,
@@ -50,12 +56,14 @@ export class BlockingReader {
     const link = await this.links.ready('blocking', this.queue, this.part);
     const connection = link.stream;
     await prepare();
-    if (link.stream !== connection)
-      throw new BrokerError('UNAVAILABLE', 'the connection was lost', { retryable: true });
+    demandSame(link, connection);
     try {
       await this.learnId(link);
-      const found = await this.watched(link, request.blockMs, readOnce(link, request));
+      const sentAt = monotonicMs();
+      const found = await this.watched(link, request.blockMs, readOnce(link, request, this.quiet));
       this.links.heard(link);
+      demandSame(link, connection); // else the eras may be those of a server that was not asked for its own yet
+      this.quiet = found.entries.length === 0 && monotonicMs() - sentAt > request.blockMs / 2;
       return found;
     } catch (error) {
       this.links.met(link, error as Error);
@@ -87,16 +95,26 @@ export class BlockingReader {
   }
 }
 
-/** Both commands leave together, so that the second costs no trip: it is answered when the first is. */
-async function readOnce(link: Redis, request: BlockingRead): Promise<Found> {
+/** @throws BrokerError when the link has another connection by now */
+function demandSame(link: Redis, connection: Redis['stream']): void {
+  if (link.stream === connection) return;
+  throw new BrokerError('UNAVAILABLE', 'the connection was lost', { retryable: true });
+}
+
+/**
+ * Both commands leave together, so that the second costs no trip: it is answered when the first is. `quiet`: the second
+ * is sent when the first has brought something, which it hardly will.
+ */
+async function readOnce(link: Redis, request: BlockingRead, quiet: boolean): Promise<Found> {
   const { consumer, count, blockMs, keys, controls } = request;
   const streams = [...keys, ...keys.map(() => '>')];
-  const [entries, eras] = await Promise.all([
+  const askEras = (): Promise<unknown> => runScript(link, scripts.eras, controls, []);
+  const reading =
     // To Redis BLOCK 0 means for ever.
     blockMs > 0
       ? link.xreadgroup('GROUP', GROUP, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams)
-      : link.xreadgroup('GROUP', GROUP, consumer, 'COUNT', count, 'STREAMS', ...streams),
-    runScript(link, scripts.eras, controls, []),
-  ]);
-  return { entries: entries ?? [], eras: eras as number[] };
+      : link.xreadgroup('GROUP', GROUP, consumer, 'COUNT', count, 'STREAMS', ...streams);
+  const [entries, eras] = await Promise.all([reading, quiet ? undefined : askEras()]);
+  if (!entries) return { entries: [], eras: [] };
+  return { entries, eras: (eras ?? (await askEras())) as number[] };
 }
