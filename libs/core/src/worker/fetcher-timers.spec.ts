@@ -32,7 +32,7 @@ function reading() {
     interruptFetch: async () => void (interrupts += 1),
     endFetch: async () => undefined,
   } as Partial<Broker> as Broker;
-  const runner = { queue: 'q', free: 1, waits: true, resting: true } as QueueRunner;
+  const runner = { queue: 'q', free: 1, waits: true, resting: true, wakeUp: () => undefined } as QueueRunner;
   const fetcher = new Fetcher([runner], {
     broker,
     clock,
@@ -65,8 +65,10 @@ describe('Fetcher', () => {
 
     endRead();
     await turn();
-    expect([interrupts(), timers.size]).toEqual([1, 0]);
+    // The one that is left is for the next look around.
+    expect([interrupts(), timers.size]).toEqual([1, 1]);
     await fetcher.stop();
+    expect(timers.size).toBe(0);
   });
 
   it('leaves no timer when it has stopped while it was saying so', async () => {

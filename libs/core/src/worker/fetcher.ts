@@ -106,10 +106,10 @@ export class Fetcher implements Service {
   private async run(): Promise<void> {
     let pause = RETRY_PAUSE_MS.first;
     while (this.running) {
+      this.rouse();
       const waiting = this.runners.filter((runner) => runner.waits);
       if (waiting.length === 0) {
-        await new Promise<void>((resolve) => (this.wake = resolve));
-        this.wake = undefined;
+        await this.rest(this.parts.options.worker.blockMs);
         continue;
       }
       try {
@@ -120,6 +120,22 @@ export class Fetcher implements Service {
         pause = Math.min(pause * 2, RETRY_PAUSE_MS.longest);
       }
     }
+  }
+
+  /**
+   * Has those look for work that have free slots, no call under way and no read that waits for them: they were told to
+   * while a read did, or nobody knew that a slot is free.
+   */
+  private rouse(): void {
+    for (const runner of this.runners) if (runner.resting && !runner.waits) runner.wakeUp();
+  }
+
+  /** Waits until it is woken, but no longer than `ms`. */
+  private async rest(ms: number): Promise<void> {
+    const over = new AbortController();
+    this.wake = () => over.abort();
+    await sleep(this.parts.clock, ms, over.signal);
+    this.wake = undefined;
   }
 
   private async read(waiting: readonly QueueRunner[]): Promise<void> {
@@ -156,15 +172,12 @@ export class Fetcher implements Service {
   }
 
   private async recover(waiting: readonly QueueRunner[], error: unknown, pause: number): Promise<void> {
-    const { logger, clock, random } = this.parts;
+    const { logger, random } = this.parts;
     const first = pause === RETRY_PAUSE_MS.first;
     // What cannot be mended, or was in vain, is a failure like any other: asked again without a pause it has no end.
     if (isMendable(error) && (await this.mend(waiting)) && first) return;
     logger.warn(`reading failed, trying again: ${error instanceof Error ? error.message : String(error)}`);
-    const over = new AbortController();
-    this.wake = () => over.abort();
-    await sleep(clock, pause * (0.5 + random()), over.signal);
-    this.wake = undefined;
+    await this.rest(pause * (0.5 + random()));
   }
 
   /** Makes what is missing. Answers whether nothing is any more. */
