@@ -34,6 +34,29 @@ describe('the promoter', () => {
   });
 });
 
+describe('a promoter of queues in which nothing had waited', () => {
+  it('finds within 3 s a task whose word was given to a worker that died, whenever that was', async () => {
+    const { clock, sleep } = stage();
+    const lives = stage().process({ queues: { [QUEUE]: { concurrency: 1 } } });
+    const dies = stage().process().broker;
+    // It has no slot, so that it is not given the word itself.
+    await lives.work({ job: () => sleep(HOUR) });
+    await lives.enqueue('job');
+    for (let phase = 1; phase <= 25; phase += 1) {
+      await clock.advance(10 * SECOND + phase * 87);
+      await lives.enqueue('job', { delay: 10 });
+      // With the word it is given what was promoted the last time.
+      const { woken } = await dies.fetch({ consumer: 'dies', blockMs: 0, count: 1, queues: [QUEUE] });
+      const { entryId: wakeEntryId } = woken[0]!;
+      const duty = { queue: QUEUE, consumer: 'dies', dutyMs: 1250, takeOver: true };
+      expect(await dies.promote({ ...duty, wakeEntryId })).toMatchObject({ onDuty: true, promoted: 0 });
+      await clock.advance(3 * SECOND);
+
+      expect((await dies.counts(QUEUE)).ready.normal).toBe(1);
+    }
+  });
+});
+
 describe('the janitor', () => {
   const one = { queues: { [QUEUE]: { concurrency: 1 } }, limits: { consumerAge: '1h' } } as const;
   /** A task is what makes a worker known as a consumer. */

@@ -3,6 +3,7 @@ import type { Removal } from '../removal.js';
 const SCRIPTS = 'libs/core/src/redis/scripts';
 const EXTEND = `${SCRIPTS}/extend.lua`;
 const RECLAIM = `${SCRIPTS}/reclaim.lua`;
+const SWEEPS_DUE = `${SCRIPTS}/sweeps-due.lua`;
 const REMOVE_CONSUMER = `${SCRIPTS}/remove-consumer.lua`;
 
 const SWEEP = ['test/broker/reclaim.spec.ts'];
@@ -63,6 +64,20 @@ export const leaseScriptRemovals: readonly Removal[] = [
     file: RECLAIM,
     take: "if late == 1 and what ~= 'released' then return { now, 0, 1, 0, '', '', 0, {}, {} } end\n",
     witnesses: [...SWEEP, ...PORT],
+  },
+  {
+    name: 'a-look-that-comes-late-says-so',
+    defence: 'Without it sweeps follow that are in time, when every lease seems to be over.',
+    file: SWEEPS_DUE,
+    take: "if ARGV[2] ~= '' and now > tonumber(ARGV[2]) then return { now, 1 } end\n",
+    witnesses: PORT,
+  },
+  {
+    name: 'a-look-goes-past-a-gate-of-a-clock-that-was-ahead',
+    defence: 'Without it nobody sweeps for as long as the clock of Redis had been ahead.',
+    file: SWEEPS_DUE,
+    take: ' or next_sweep > now + ARGV[1]',
+    witnesses: PORT,
   },
   {
     name: 'a-suspect-is-left-while-one-runs',

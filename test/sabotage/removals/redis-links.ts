@@ -297,8 +297,15 @@ export const redisLinkRemovals: readonly Removal[] = [
     name: 'what-is-known-is-of-the-connection-that-is-read',
     defence: 'Without it an era that was asked for before the link broke is that of what is read after it.',
     file: READER,
-    take: 'if (link.stream !== connection)',
-    by: 'if (false)',
+    take: '    demandSame(link, connection);\n',
+    witnesses: [`${REDIS}/blocking-reader.spec.ts`],
+  },
+  {
+    name: 'eras-are-of-the-connection-that-was-read',
+    defence: 'Without it a server that was not asked for its own era vouches for what another has delivered.',
+    file: READER,
+    take: '      demandSame(link, connection); // else',
+    by: '      // else',
     witnesses: [`${REDIS}/blocking-reader.spec.ts`],
   },
   {

@@ -11,6 +11,7 @@ import { settleScriptRemovals } from './settle-script.js';
 import { shelfScriptRemovals } from './shelf-scripts.js';
 import { workerServiceRemovals } from './worker-services.js';
 import { workerTaskRemovals } from './worker-tasks.js';
+import { workerUpkeepRemovals } from './worker-upkeep.js';
 
 /** Every defence that is taken away to see whether anybody notices. */
 export const removals: readonly Removal[] = [
@@ -20,6 +21,7 @@ export const removals: readonly Removal[] = [
   ...shelfScriptRemovals,
   ...workerTaskRemovals,
   ...workerServiceRemovals,
+  ...workerUpkeepRemovals,
   ...leaseWatchRemovals,
   ...producerRemovals,
   ...redisLinkRemovals,

@@ -6,10 +6,13 @@ const PROMOTE = `${SCRIPTS}/promote.lua`;
 const ENSURE = `${SCRIPTS}/ensure.lua`;
 const REPLAY = `${SCRIPTS}/replay.lua`;
 const DELETE_DEAD = `${SCRIPTS}/delete-dead.lua`;
-const BROKER = 'libs/core/src/redis/redis-broker.ts';
+const PROMOTIONS = 'libs/core/src/redis/promotions.ts';
+const TAKE_DUTIES = `${SCRIPTS}/take-duties.lua`;
+const CLEANING = `${SCRIPTS}/cleaning-due.lua`;
 const COUNTS = `${SCRIPTS}/counts.lua`;
 
 const PROMOTED = ['test/broker/promote.spec.ts'];
+const SURVEYS = ['test/broker/surveys.spec.ts'];
 const MADE = ['test/broker/ensure-queue.spec.ts'];
 const LETTERS = ['test/broker/dead-letters.spec.ts'];
 const ORDER = ['test/broker/write-order.spec.ts'];
@@ -39,6 +42,50 @@ export const shelfScriptRemovals: readonly Removal[] = [
     witnesses: [...PROMOTED, ...PORT],
   },
   {
+    name: 'a-look-around-leaves-duties-to-those-who-have-them',
+    defence: 'Without it every worker promotes the same tasks at the same moment.',
+    file: TAKE_DUTIES,
+    take: 'if not duty[1] or duty[1] == ARGV[1] or ends <= now or ends > now + ARGV[2] then',
+    by: 'if true then',
+    witnesses: PORT,
+  },
+  {
+    name: 'a-look-around-takes-duties-that-have-ended',
+    defence: 'Without it no delayed task ever runs after the worker with the duty was killed.',
+    file: TAKE_DUTIES,
+    take: ' or ends <= now',
+    witnesses: PORT,
+  },
+  {
+    name: 'a-look-around-takes-duties-of-a-clock-that-was-ahead',
+    defence: 'Without it nobody promotes for as long as the clock of Redis had been ahead.',
+    file: TAKE_DUTIES,
+    take: ' or ends > now + ARGV[2]',
+    witnesses: PORT,
+  },
+  {
+    name: 'a-queue-that-cannot-be-read-keeps-no-duty-from-others',
+    defence: 'Without it one key that holds something else stops the delayed tasks of every queue.',
+    file: TAKE_DUTIES,
+    take: "redis.pcall('ZRANGE', KEYS[i]",
+    by: "redis.call('ZRANGE', KEYS[i]",
+    witnesses: SURVEYS,
+  },
+  {
+    name: 'a-consumer-that-lives-is-nothing-to-clean-up',
+    defence: 'Without it the janitor of every worker asks about each queue by itself, again and again.',
+    file: CLEANING,
+    take: ' and ms >= tonumber(ARGV[2])',
+    witnesses: PORT,
+  },
+  {
+    name: 'a-look-for-what-is-gone-ends-somewhere',
+    defence: 'Without it a thousand consumers in each of fifty queues are one long call.',
+    file: CLEANING,
+    take: '  if seen >= MOST_CONSUMERS then break end\n',
+    witnesses: SURVEYS,
+  },
+  {
     name: 'what-is-due-comes-by-the-page',
     defence: 'Without it a backlog of a million due tasks is one call.',
     file: DUE,
@@ -56,7 +103,7 @@ export const shelfScriptRemovals: readonly Removal[] = [
   {
     name: 'a-task-left-for-the-next-call-is-due-now',
     defence: 'Without it the rest of a page of large tasks waits for the next look of the promoter.',
-    file: BROKER,
+    file: PROMOTIONS,
     take: 'looked < ids.length ? 0 : nextInMs',
     by: 'nextInMs',
     witnesses: ['test/integration/promoter.spec.ts'],

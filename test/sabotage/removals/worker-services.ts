@@ -2,21 +2,16 @@ import type { Removal } from '../removal.js';
 
 const WORKER = 'libs/core/src/worker';
 const HEARTBEATER = `${WORKER}/heartbeater.ts`;
-const RECLAIMER = `${WORKER}/reclaimer.ts`;
-const PROMOTER = `${WORKER}/promoter.ts`;
-const JANITOR = `${WORKER}/janitor.ts`;
 const FETCHER = `${WORKER}/fetcher.ts`;
 const TASK_WORKER = `${WORKER}/task-worker.ts`;
 const SERVICE = 'libs/core/src/runtime/service.ts';
 const BOARD = 'libs/core/src/broker/lease-guard.ts';
 const THREAD = 'libs/core/src/redis/lease-guard.thread.ts';
-
 const ENGINE = ['libs/testing/src/memory-broker/engine.spec.ts'];
 const SLOTS = ['test/worker/slots.spec.ts'];
 const LEASES = ['test/worker/leases.spec.ts'];
 const STOPPING = ['test/worker/stopping.spec.ts'];
 const UPKEEP = ['test/worker/upkeep.spec.ts'];
-const SWEEPS = [`${WORKER}/reclaimer.spec.ts`];
 const READS = [`${WORKER}/fetcher.spec.ts`];
 const SERVICES = ['libs/core/src/runtime/service.spec.ts'];
 const GUARD = ['libs/core/src/broker/lease-guard.spec.ts'];
@@ -55,20 +50,6 @@ export const workerServiceRemovals: readonly Removal[] = [
     witnesses: LEASES,
   },
   {
-    name: 'sweeps-are-held-after-one-that-came-late',
-    defence: 'Without it the next sweep after Redis stood still takes over everything that runs.',
-    file: RECLAIMER,
-    take: '    if (answer.late) this.hold();\n',
-    witnesses: SWEEPS,
-  },
-  {
-    name: 'sweeps-are-held-when-the-clock-of-redis-is-set',
-    defence: 'Without it a clock that is set forward ends every lease at once.',
-    file: RECLAIMER,
-    take: '    if (offset - known > this.times.lateMs) this.hold();\n',
-    witnesses: SWEEPS,
-  },
-  {
     name: 'leases-are-renewed-as-soon-as-the-link-is-back',
     defence: 'Without it leases run out after an outage that they had just outlived.',
     file: TASK_WORKER,
@@ -76,95 +57,11 @@ export const workerServiceRemovals: readonly Removal[] = [
     witnesses: LEASES,
   },
   {
-    name: 'a-worker-takes-nothing-over-that-it-works-on',
-    defence: 'Without it a worker whose heartbeat was late takes its own running tasks over.',
-    file: RECLAIMER,
-    take: 'return own.filter((entry) => !held.has(name(entry)));',
-    by: 'return own;',
-    witnesses: LEASES,
-  },
-  {
-    name: 'what-one-works-on-is-known-by-its-lane',
-    defence: 'Without it a ghost on one lane is left for as long as its namesake on another is run.',
-    file: RECLAIMER,
-    take: '`${lane} ${entryId}`',
-    by: 'entryId',
-    witnesses: SWEEPS,
-  },
-  {
-    name: 'no-suspect-is-asked-for-beside-another',
-    defence: 'Without it two tasks that kill their process run in it at once.',
-    file: RECLAIMER,
-    take: 'suspects: !runner.hasSuspect,',
-    by: 'suspects: true,',
-    witnesses: SLOTS,
-  },
-  {
-    name: 'a-sweep-asks-for-no-more-than-there-are-slots',
-    defence: 'Without it tasks of the dead go from one full worker to the next.',
-    file: RECLAIMER,
-    take: 'Math.min(runner.room, runner.page, PAGE)',
-    by: 'PAGE',
-    witnesses: LEASES,
-  },
-  {
-    name: 'a-sweep-goes-on-in-the-next-pass',
-    defence: 'Without it a hundred tasks that are being run hide all tasks of the dead behind them.',
-    file: RECLAIMER,
-    take: 'if (cursor) this.cursors.set(runner.queue, cursor);\n      else this',
-    by: 'if (!cursor) this',
-    witnesses: SWEEPS,
-  },
-  {
-    name: 'a-promoter-that-is-woken-takes-the-duty-over',
-    defence: 'Without it a short delay lasts until whoever has the duty looks again.',
-    file: PROMOTER,
-    take: 'takeOver: wakeEntryId !== undefined,',
-    by: 'takeOver: false,',
-    witnesses: UPKEEP,
-  },
-  {
-    name: 'a-promoter-comes-when-something-is-due',
-    defence: 'Without it every delay is rounded up to the next second.',
-    file: PROMOTER,
-    take: 'return soonest < this.options.everyMs ? soonest : undefined;',
-    by: 'return undefined;',
-    witnesses: UPKEEP,
-  },
-  {
-    name: 'the-janitor-never-removes-itself',
-    defence: 'Without it an idle worker removes the consumer that it is.',
-    file: JANITOR,
-    take: 'name === this.consumer || ',
-    witnesses: UPKEEP,
-  },
-  {
-    name: 'the-janitor-leaves-the-living',
-    defence: 'Without it workers that are idle for a moment are removed, and health counts none.',
-    file: JANITOR,
-    take: ' || idleMs < this.limits.consumerAgeMs',
-    witnesses: UPKEEP,
-  },
-  {
-    name: 'the-janitor-removes-the-dead',
-    defence: 'Without it every process that ever was is a consumer for good.',
-    file: JANITOR,
-    take: '      await this.broker.removeConsumer(queue, name);\n',
-    witnesses: UPKEEP,
-  },
-  {
-    name: 'dead-letters-are-bounded-by-number',
-    defence: 'Without it a flood of failures fills the memory of Redis.',
-    file: JANITOR,
-    take: 'position < tooMany || ',
-    witnesses: UPKEEP,
-  },
-  {
-    name: 'dead-letters-are-bounded-by-age',
-    defence: 'Without it what failed is kept for good.',
-    file: JANITOR,
-    take: ' || letter.diedAt < before',
-    witnesses: UPKEEP,
+    name: 'a-queue-that-nobody-cares-for-is-roused',
+    defence: 'Without it a queue that lost a lease while a read waited for it never runs anything again.',
+    file: FETCHER,
+    take: '      this.rouse();\n',
+    witnesses: [`${WORKER}/fetcher-rouse.spec.ts`],
   },
   {
     name: 'a-read-that-waits-for-the-wrong-queues-is-ended',

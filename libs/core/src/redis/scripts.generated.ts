@@ -3,15 +3,18 @@
 export const scripts = {
   cleaningDue: {
     name: 'cleaning-due',
-    sha1: '3d2fafe34970a25e3f9805eedcce7800aa5cf151',
-    lua: `local time = redis.call('TIME')
+    sha1: '5762de62139d7276d57f7ba5ede40bdc278126da',
+    lua: `local MOST_CONSUMERS = 1500
+local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local oldest = string.format('%d', math.max(0, now - ARGV[4] - 1))
+local seen = 0
 local function has_gone(first)
   local idle, pending = {}, {}
   for lane = 0, 3 do
     local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[first + lane], 'workers')
     for _, consumer in ipairs(consumers.err and {} or consumers) do
+      seen = seen + 1
       local field = {}
       for i = 1, #consumer, 2 do field[consumer[i]] = consumer[i + 1] end
       idle[field.name] = math.min(idle[field.name] or field.idle, field.idle)
@@ -28,8 +31,10 @@ local function has_letters(key)
   if type(count) == 'table' or count > tonumber(ARGV[3]) then return true end
   return count > 0 and redis.call('XRANGE', key, '-', oldest, 'COUNT', 1)[1] ~= nil
 end
-local answer = { now }
+local answer = { now, 0 }
 for i = 1, #KEYS, 5 do
+  if seen >= MOST_CONSUMERS then break end
+  answer[2] = (i + 4) / 5
   if has_letters(KEYS[i + 4]) or has_gone(i) then answer[#answer + 1] = (i + 4) / 5 end
 end
 return answer`,

@@ -14,9 +14,6 @@ import { scripts } from './scripts.generated.js';
 /** Queues that one script call looks at. */
 const QUEUES_PER_SURVEY = 50;
 
-/** Of those that are looked at for consumers, of which there may be a hundred in each. */
-const QUEUES_PER_CLEANING = 10;
-
 /** Looks at many queues in one call, so that idle ones cost next to nothing. */
 export class Surveys {
   constructor(
@@ -30,7 +27,7 @@ export class Surveys {
   async takeDuties({ queues, consumer, dutyMs }: DutyRequest): Promise<DutyAnswer> {
     const duties: { queue: string; nextInMs: number }[] = [];
     let waiting = false;
-    for (const page of pagesOf(queues, QUEUES_PER_SURVEY)) {
+    for (const page of pagesOf(queues)) {
       const keys = page.map((queue) => this.keysOf(queue));
       const names = [...keys.map(({ scheduled }) => scheduled), ...keys.map(({ control }) => control)];
       const [waits, ...taken] = await this.look(page, scripts.takeDuties, names, [consumer, dutyMs]);
@@ -44,7 +41,7 @@ export class Surveys {
   /** @throws BrokerError when Redis does not answer, or refuses */
   async sweepsDue({ queues, everyMs, notAfter }: SweepRequest): Promise<SweepAnswer> {
     const found: string[] = [];
-    for (const page of pagesOf(queues, QUEUES_PER_SURVEY)) {
+    for (const page of pagesOf(queues)) {
       const keys = page.map((queue) => this.keysOf(queue));
       const names = keys.flatMap(({ laneList, control }) => [...laneList, control]);
       const args = [everyMs, notAfter === undefined ? '' : Math.ceil(notAfter)];
@@ -59,12 +56,14 @@ export class Surveys {
   async cleaningDue(request: CleaningRequest): Promise<readonly string[]> {
     const { consumer, consumerAgeMs, deadLetters, deadLetterAgeMs } = request;
     const found: string[] = [];
-    for (const page of pagesOf(request.queues, QUEUES_PER_CLEANING)) {
+    for (let from = 0; from < request.queues.length;) {
+      const page = request.queues.slice(from, from + QUEUES_PER_SURVEY);
       const keys = page.map((queue) => this.keysOf(queue));
       const names = keys.flatMap(({ laneList, wake, dead }) => [...laneList, wake, dead]);
       const args = [consumer, consumerAgeMs, deadLetters, deadLetterAgeMs];
-      const positions = await this.look(page, scripts.cleaningDue, names, args);
+      const [looked, ...positions] = await this.look(page, scripts.cleaningDue, names, args);
       found.push(...positions.map((position) => page[position - 1]!));
+      from += looked!;
     }
     return found;
   }
@@ -84,8 +83,9 @@ export class Surveys {
   }
 }
 
-function pagesOf(queues: readonly string[], size: number): readonly (readonly string[])[] {
+function pagesOf(queues: readonly string[]): readonly (readonly string[])[] {
   const pages: (readonly string[])[] = [];
-  for (let i = 0; i < queues.length; i += size) pages.push(queues.slice(i, i + size));
+  for (let i = 0; i < queues.length; i += QUEUES_PER_SURVEY)
+    pages.push(queues.slice(i, i + QUEUES_PER_SURVEY));
   return pages;
 }

@@ -56,8 +56,6 @@ function runnerOf(queue: string) {
   const runner = {
     queue,
     waits: true,
-    /** Whether it has free slots and no call is under way. */
-    resting: true,
     owed: false,
     awaited: false,
     free: 9,
@@ -168,42 +166,6 @@ describe('Fetcher', () => {
 
     expect(reads).toMatchObject([{ queues: ['b'] }]);
     expect(interrupts).toEqual([]);
-  });
-
-  it('has a queue look that was told to while the read waited for it, and of which nobody else would hear', async () => {
-    const { clock, fetcher, a, b, end } = stage();
-    fetcher.start();
-    await clock.pass(1);
-    a.waits = false; // it wants to look by itself, and must not while a read waits for it
-    end(NOTHING);
-    await settled();
-
-    expect([a.woken, b.woken]).toEqual([1, 0]);
-  });
-
-  it('has no queue look whose call is under way', async () => {
-    const { clock, fetcher, a, end } = stage();
-    fetcher.start();
-    await clock.pass(1);
-    a.waits = a.resting = false;
-    end(NOTHING);
-    await settled();
-
-    expect(a.woken).toBe(0);
-  });
-
-  it('finds a slot that is free without anybody’s word within the time of a read', async () => {
-    const { clock, fetcher, a, b, reads } = stage();
-    a.waits = b.waits = a.resting = b.resting = false;
-    fetcher.start();
-    await clock.pass(100);
-    a.resting = true;
-    await clock.pass(2_000);
-    expect(a.woken).toBe(1);
-    a.waits = true;
-    await clock.pass(2_000);
-
-    expect(reads).toMatchObject([{ queues: ['a'] }]);
   });
 
   it('lets a read go on that waits for the right queues', async () => {

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import type { Broker, FetchAnswer } from '../broker/broker.js';
+import type { Clock } from '../runtime/clock.js';
+import { silentLogger } from '../runtime/logger.js';
+import { Fetcher } from './fetcher.js';
+import type { QueueRunner } from './queue-runner.js';
+
+const NOTHING: FetchAnswer = { deliveries: [], woken: [] };
+
+/** A queue as the fetcher sees it: `resting` when it has free slots and no call is under way. */
+function runnerOf(queue: string) {
+  const runner = {
+    ...{ queue, free: 9, page: 100, waits: true, resting: true, awaited: false, woken: 0 },
+    wakeUp: () => void (runner.woken += 1),
+  };
+  return runner;
+}
+
+/** A fetcher of two queues; reads end, and pauses are over, when the test says so. */
+function stage() {
+  const timers = new Set<() => void>();
+  const clock: Clock = {
+    monotonicMs: () => 0,
+    wallMs: () => 0,
+    after: (ms, run) => {
+      paused.push(ms);
+      timers.add(run);
+      return () => void timers.delete(run);
+    },
+  };
+  const paused: number[] = [];
+  const reads: (readonly string[])[] = [];
+  let end: (answer: FetchAnswer) => void = () => undefined;
+  const broker: Partial<Broker> = {
+    fetch: ({ queues }) => {
+      reads.push(queues);
+      return new Promise((resolve) => (end = resolve));
+    },
+  };
+  const [a, b] = [runnerOf('a'), runnerOf('b')];
+  const fetcher = new Fetcher(
+    [a, b] as unknown as QueueRunner[],
+    {
+      ...{ broker, clock, logger: silentLogger, random: () => 0.5, consumer: 'w', part: 'w a' },
+      ...{ options: { worker: { blockMs: 2000 } }, woken: () => undefined },
+    } as unknown as ConstructorParameters<typeof Fetcher>[1],
+  );
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return {
+    ...{ a, b, reads, paused, turn },
+    start: () => {
+      fetcher.start();
+      return turn();
+    },
+    endRead: () => {
+      end(NOTHING);
+      return turn();
+    },
+    endPause: () => {
+      for (const run of timers) run();
+      return turn();
+    },
+  };
+}
+
+describe('a queue with free slots that no read waits for', () => {
+  it('looks for work when it was told to while one did, of which nobody else would hear', async () => {
+    const { a, b, start, endRead } = stage();
+    await start();
+    a.waits = false;
+    await endRead();
+
+    expect([a.woken, b.woken]).toEqual([1, 0]);
+  });
+
+  it('does not while a call of its is under way', async () => {
+    const { a, start, endRead } = stage();
+    await start();
+    a.waits = a.resting = false;
+    await endRead();
+
+    expect(a.woken).toBe(0);
+  });
+
+  it('looks within the time of a read, though nobody said that a slot is free', async () => {
+    const { a, b, reads, paused, start, endPause } = stage();
+    a.waits = b.waits = a.resting = b.resting = false;
+    await start();
+    expect(paused).toEqual([2000]);
+    a.resting = true;
+    await endPause();
+    expect(a.woken).toBe(1);
+    a.waits = true;
+    await endPause();
+
+    expect(reads).toEqual([['a']]);
+  });
+});
