@@ -122,7 +122,6 @@ describe(`with ${READY} ready and ${ABANDONED} abandoned tasks`, () => {
     const letters = await broker.listDeadLetters(QUEUE, '', 100);
     await measure('replay', (round) => broker.replay(QUEUE, letters.slice(round * 14, round * 14 + 14)));
 
-    if (process.env.BOUNDED) console.info(middle);
     const slow = Object.entries(middle).filter(([, micros]) => !(micros <= 5_000));
     expect(slow).toEqual([]);
   });

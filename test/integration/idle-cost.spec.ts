@@ -67,7 +67,9 @@ it('asks Redis little while 50 queues are idle, and is there at once when they a
     const { sent, inside } = await sentWithin(ms);
     const perSecond = (count: number): number => Math.round((count * 100_000) / ms) / 100;
     const calls = [...sent.values()].reduce((sum, count) => sum + count, 0);
-    console.info(`sent: ${perSecond(calls)}/s, run by scripts: ${perSecond(inside)}/s`, sent);
+    const counts = [...sent].map(([command, count]) => `${count} ${command}`).join(', ');
+    const told = `sent ${perSecond(calls)}/s, run by scripts ${perSecond(inside)}/s, in ${ms / 1000} s: ${counts}`;
+    process.stdout.write(`${told}\n`);
     expect.soft(perSecond(calls)).toBeLessThanOrEqual(2);
     expect.soft(perSecond(inside)).toBeLessThanOrEqual(100);
   }

@@ -42,6 +42,14 @@ export const workerUpkeepRemovals: readonly Removal[] = [
     witnesses: SWEEPS,
   },
   {
+    name: 'a-sweep-is-no-gate-for-the-next-of-the-same-worker',
+    defence: 'Without it every second sweep of a lone worker finds the gate closed by the one before.',
+    file: RECLAIMER,
+    take: 'this.options.everyMs * GATE_SHARE',
+    by: 'this.options.everyMs',
+    witnesses: SWEEPS,
+  },
+  {
     name: 'a-look-comes-when-the-hold-is-over',
     defence: 'Without it tasks of the dead wait for a sixth of a lease more than the hold.',
     file: RECLAIMER,
@@ -146,7 +154,15 @@ export const workerUpkeepRemovals: readonly Removal[] = [
     defence: 'Without it workers that are idle for a moment are removed, and health counts none.',
     file: JANITOR,
     take: ' || idleMs < this.limits.consumerAgeMs',
-    witnesses: UPKEEP,
+    witnesses: [`${WORKER}/janitor.spec.ts`],
+  },
+  {
+    name: 'the-janitor-looks-where-there-is-something-to-do',
+    defence: 'Without it an idle worker of fifty queues asks eight times a second about nothing.',
+    file: JANITOR,
+    take: 'await broker.cleaningDue(request)',
+    by: '(await broker.cleaningDue(request), queues)',
+    witnesses: [`${WORKER}/janitor.spec.ts`],
   },
   {
     name: 'the-janitor-removes-the-dead',

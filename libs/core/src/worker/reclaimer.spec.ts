@@ -27,6 +27,7 @@ const taken = (count: number): readonly Delivery[] =>
 /** A reclaimer of one queue between a broker and a runner that do as they are told. */
 class Bench {
   nowMs = 1_000;
+  random = 0.5;
   /** When the next pass comes. */
   nextInMs = 0;
   redisMs = 1_700_000_000_000;
@@ -79,7 +80,7 @@ class Bench {
         everyMs: EVERY_MS,
         clock: { monotonicMs: () => this.nowMs, wallMs: () => 0, after: () => log },
         logger: { debug: log, info: log, warn: log, error: log },
-        random: () => 0.5,
+        random: () => this.random,
       },
     );
   }
@@ -194,7 +195,16 @@ describe('looking around', () => {
     bench.found = [];
 
     expect(await bench.run()).toEqual([]);
-    expect(bench.looks).toMatchObject([{ queues: ['orders'], everyMs: EVERY_MS }]);
+    expect(bench.looks).toMatchObject([{ queues: ['orders'] }]);
+  });
+
+  it('is not kept from what it should find by its own sweep of the last time', async () => {
+    const bench = new Bench();
+    bench.random = 0;
+    const [swept] = await bench.run();
+
+    expect(bench.nextInMs).toBeCloseTo(EVERY_MS * 0.9);
+    for (const { everyMs } of [swept!, bench.looks[0]!]) expect(everyMs).toBeLessThan(bench.nextInMs);
   });
 
   it('is done once in a period, however often something wakes it', async () => {

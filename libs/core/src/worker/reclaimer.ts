@@ -8,6 +8,12 @@ const PAGE = 100;
 /** Pages in one pass of a queue that bring nothing; a sweep that is longer goes on in the next, where it stopped. */
 const IDLE_PAGES = 50;
 
+/**
+ * Of the time between two looks, for how long nobody begins another sweep: less than what lies between two looks at
+ * least, or one's own sweep would keep one from the next.
+ */
+const GATE_SHARE = 0.8;
+
 /** What a reclaimer goes by. */
 export interface ReclaimerTimes {
   readonly leaseMs: number;
@@ -93,7 +99,7 @@ export class Reclaimer extends PeriodicService {
     this.lookAt = this.nowMs + everyMs * (0.9 + 0.2 * random());
     const queues = this.runners.map(({ queue }) => queue);
     const notAfter = this.broker.now(queues[0]) + this.times.lateMs;
-    const due = await this.broker.sweepsDue({ queues, everyMs, notAfter });
+    const due = await this.broker.sweepsDue({ queues, everyMs: this.gateMs, notAfter });
     // It waited somewhere: what is sent now is not late, and would find every lease run out.
     if (due.late) this.hold();
     for (const queue of queues) this.learnClock(queue);
@@ -107,6 +113,10 @@ export class Reclaimer extends PeriodicService {
 
   private get nowMs(): number {
     return this.options.clock.monotonicMs();
+  }
+
+  private get gateMs(): number {
+    return this.options.everyMs * GATE_SHARE;
   }
 
   private get heldMs(): number {
@@ -170,7 +180,7 @@ export class Reclaimer extends PeriodicService {
         limit,
         suspects: !runner.hasSuspect,
         releasedOnly: how.releasedOnly ?? false,
-        everyMs: this.options.everyMs,
+        everyMs: this.gateMs,
         notAfter: this.broker.now(queue) + this.times.lateMs,
         ...(how.strays && { strays: how.strays }),
         ...(how.cursor && { cursor: how.cursor }),
