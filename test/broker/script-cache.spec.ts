@@ -37,9 +37,15 @@ describe('a server that forgets its scripts (restart, failover, SCRIPT FLUSH)', 
     await forget();
     expect((await settle(broker, [release(delivery)])).stale).toEqual([]);
     await forget();
+    expect((await broker.sweepsDue({ queues: [QUEUE], everyMs: 0 })).queues).toEqual([QUEUE]);
+    await forget();
     delivery = (await broker.reclaim(reclaimRequest({ consumer: 'w1' }))).deliveries[0]!;
     await forget();
     expect((await settle(broker, [retry(delivery, { delayMs: 0 })])).stale).toEqual([]);
+    await forget();
+    expect(await broker.takeDuties({ queues: [QUEUE], consumer: 'w1', dutyMs: 1000 })).toMatchObject({
+      duties: [{ queue: QUEUE, nextInMs: 0 }],
+    });
     await forget();
     expect(await broker.promote(promoteRequest())).toMatchObject({ promoted: 1 });
     delivery = await lease();

@@ -74,7 +74,7 @@ describe('a look at many queues', () => {
     await redis.xadd(keys('q3').dead, '*', 'id', 'x');
     const look = () => cleaning(crowded, 3_600_000);
 
-    expect(await callsOf(look)).toBe(2);
+    expect(await callsOf(look)).toBe(4);
     expect(await look()).toEqual(['q3']);
   });
 

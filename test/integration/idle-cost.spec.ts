@@ -93,7 +93,7 @@ it('asks Redis little while 50 queues are idle, and is there at once when they a
     .xadd(tasks, '*', 'id', 'orphan', 'type', 'a', 'payload', '3')
     .xreadgroup('GROUP', 'workers', 'dead', 'COUNT', 1, 'STREAMS', tasks, '>')
     .exec();
-  await waitFor(() => facts.of('task.started').some(({ id }) => id === 'orphan'), {
+  await waitFor(() => facts.of('task.started').some((fact) => fact.id === 'orphan'), {
     what: 'the orphan to start',
     timeoutMs: 30_000,
   });

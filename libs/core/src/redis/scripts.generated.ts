@@ -3,8 +3,8 @@
 export const scripts = {
   cleaningDue: {
     name: 'cleaning-due',
-    sha1: '5762de62139d7276d57f7ba5ede40bdc278126da',
-    lua: `local MOST_CONSUMERS = 1500
+    sha1: '3452918f0f65d4888b8f0599e36fd4a892253ebd',
+    lua: `local MOST_CONSUMERS = 500
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local oldest = string.format('%d', math.max(0, now - ARGV[4] - 1))

@@ -5,7 +5,7 @@
 -- Returns  now  how many queues were looked at  positions of those in which there are
 -- Guarantee: changes nothing. It stops when it has looked at many consumers, but not before it has at one queue. A queue
 --   that cannot be read is named, so that whoever cleans up says what is wrong with it.
-local MOST_CONSUMERS = 1500
+local MOST_CONSUMERS = 500
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local oldest = string.format('%d', math.max(0, now - ARGV[4] - 1))
