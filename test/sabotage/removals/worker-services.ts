@@ -57,10 +57,18 @@ export const workerServiceRemovals: readonly Removal[] = [
     witnesses: LEASES,
   },
   {
+    name: 'a-free-slot-of-which-nobody-said-is-found',
+    defence: 'Without it a queue whose slot was given up without a word never runs anything again.',
+    file: FETCHER,
+    take: '      this.lookLater();\n      this.rouse();\n',
+    by: '      this.lookLater();\n',
+    witnesses: [`${WORKER}/fetcher-rouse.spec.ts`],
+  },
+  {
     name: 'a-queue-that-nobody-cares-for-is-roused',
     defence: 'Without it a queue that lost a lease while a read waited for it never runs anything again.',
     file: FETCHER,
-    take: '      this.rouse();\n',
+    take: '        this.rouse();\n',
     witnesses: [`${WORKER}/fetcher-rouse.spec.ts`],
   },
   {

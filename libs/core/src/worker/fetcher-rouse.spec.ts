@@ -16,19 +16,17 @@ function runnerOf(queue: string) {
   return runner;
 }
 
-/** A fetcher of two queues; reads end, and pauses are over, when the test says so. */
+/** A fetcher of two queues; reads end, and time passes, when the test says so. */
 function stage() {
-  const timers = new Set<() => void>();
+  const timers = new Map<() => void, number>();
   const clock: Clock = {
     monotonicMs: () => 0,
     wallMs: () => 0,
     after: (ms, run) => {
-      paused.push(ms);
-      timers.add(run);
+      timers.set(run, ms);
       return () => void timers.delete(run);
     },
   };
-  const paused: number[] = [];
   const reads: (readonly string[])[] = [];
   let end: (answer: FetchAnswer) => void = () => undefined;
   const broker: Partial<Broker> = {
@@ -47,7 +45,7 @@ function stage() {
   );
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   return {
-    ...{ a, b, reads, paused, turn },
+    ...{ a, b, reads, timers },
     start: () => {
       fetcher.start();
       return turn();
@@ -56,8 +54,11 @@ function stage() {
       end(NOTHING);
       return turn();
     },
-    endPause: () => {
-      for (const run of timers) run();
+    /** Time passes until the timers are due that are set. */
+    pass: () => {
+      const due = [...timers.keys()];
+      timers.clear();
+      for (const run of due) run();
       return turn();
     },
   };
@@ -83,16 +84,27 @@ describe('a queue with free slots that no read waits for', () => {
   });
 
   it('looks within the time of a read, though nobody said that a slot is free', async () => {
-    const { a, b, reads, paused, start, endPause } = stage();
+    const { a, b, reads, timers, start, pass } = stage();
     a.waits = b.waits = a.resting = b.resting = false;
     await start();
-    expect(paused).toEqual([2000]);
+    expect([...timers.values()]).toEqual([2000]);
     a.resting = true;
-    await endPause();
+    await pass();
     expect(a.woken).toBe(1);
     a.waits = true;
-    await endPause();
+    await pass();
 
     expect(reads).toEqual([['a']]);
+  });
+
+  it('looks though a read waits for others', async () => {
+    const { a, b, reads, start, pass } = stage();
+    a.waits = a.resting = false;
+    await start();
+    expect(reads).toEqual([['b']]);
+    a.resting = true;
+    await pass();
+
+    expect([a.woken, b.woken]).toEqual([1, 0]);
   });
 });

@@ -1,7 +1,7 @@
 import type { WakeReason } from '../broker/broker.js';
 import { BrokerError } from '../contract/errors.js';
 import { LANES } from '../contract/lane.js';
-import { sleep } from '../runtime/clock.js';
+import { type CancelTimer, sleep } from '../runtime/clock.js';
 import type { Service } from '../runtime/service.js';
 import type { QueueRunner } from './queue-runner.js';
 import type { ConsumerParts } from './worker-parts.js';
@@ -31,6 +31,7 @@ export class Fetcher implements Service {
   private interrupting: AbortController | undefined;
   private reading: ReadonlySet<QueueRunner> | undefined;
   private wake: (() => void) | undefined;
+  private cancelLook: CancelTimer | undefined;
   /** When Redis answered last, or when there was last nothing that it could have answered. */
   private progressAt: number;
   private wanted = false;
@@ -54,12 +55,14 @@ export class Fetcher implements Service {
   start(): void {
     if (this.running) return;
     this.running = true;
+    this.lookLater();
     this.loop = this.run();
   }
 
   /** Ends the read under way; what it still brings is handed to the runners, which know what to do. */
   async stop(): Promise<void> {
     this.running = false;
+    this.cancelLook?.();
     this.wake?.();
     await Promise.all([this.loop, this.interrupt()]);
     await this.parts.broker.endFetch(this.parts.part);
@@ -106,14 +109,15 @@ export class Fetcher implements Service {
   private async run(): Promise<void> {
     let pause = RETRY_PAUSE_MS.first;
     while (this.running) {
-      this.rouse();
       const waiting = this.runners.filter((runner) => runner.waits);
       if (waiting.length === 0) {
-        await this.rest(this.parts.options.worker.blockMs);
+        await new Promise<void>((resolve) => (this.wake = resolve));
+        this.wake = undefined;
         continue;
       }
       try {
         await this.read(waiting);
+        this.rouse();
         pause = RETRY_PAUSE_MS.first;
       } catch (error) {
         await this.recover(waiting, error, pause);
@@ -130,12 +134,14 @@ export class Fetcher implements Service {
     for (const runner of this.runners) if (runner.resting && !runner.waits) runner.wakeUp();
   }
 
-  /** Waits until it is woken, but no longer than `ms`. */
-  private async rest(ms: number): Promise<void> {
-    const over = new AbortController();
-    this.wake = () => over.abort();
-    await sleep(this.parts.clock, ms, over.signal);
-    this.wake = undefined;
+  /** Looks now and then whether a queue was forgotten: whatever nobody has said is found in the time of a read. */
+  private lookLater(): void {
+    const { clock, options } = this.parts;
+    this.cancelLook = clock.after(options.worker.blockMs, () => {
+      this.lookLater();
+      this.rouse();
+      if (!this.reading) this.wake?.();
+    });
   }
 
   private async read(waiting: readonly QueueRunner[]): Promise<void> {
@@ -172,12 +178,15 @@ export class Fetcher implements Service {
   }
 
   private async recover(waiting: readonly QueueRunner[], error: unknown, pause: number): Promise<void> {
-    const { logger, random } = this.parts;
+    const { logger, clock, random } = this.parts;
     const first = pause === RETRY_PAUSE_MS.first;
     // What cannot be mended, or was in vain, is a failure like any other: asked again without a pause it has no end.
     if (isMendable(error) && (await this.mend(waiting)) && first) return;
     logger.warn(`reading failed, trying again: ${error instanceof Error ? error.message : String(error)}`);
-    await this.rest(pause * (0.5 + random()));
+    const over = new AbortController();
+    this.wake = () => over.abort();
+    await sleep(clock, pause * (0.5 + random()), over.signal);
+    this.wake = undefined;
   }
 
   /** Makes what is missing. Answers whether nothing is any more. */
