@@ -20,9 +20,11 @@ const SECOND = defineTask({
 });
 
 /** What is written in `meta` of the one task on the lane. */
+/** The meta of the only task; '' where it has none. */
 async function storedMeta(): Promise<string> {
   const [[, fields]] = (await here.admin.xrange(here.key(':tasks'), '-', '+')) as [[string, string[]]];
-  return fields[fields.indexOf('meta') + 1]!;
+  const at = fields.indexOf('meta');
+  return at < 0 ? '' : fields[at + 1]!;
 }
 
 /** The story of a task, as its meta has it wherever it stands. */

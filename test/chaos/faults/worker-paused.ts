@@ -18,11 +18,12 @@ export const workerPaused: Fault = {
     const options = run.options(redis.url, { queueDefaults: { concurrency: SLOTS } });
     const engine = await run.engine(options);
     const [victim] = await run.workers(1, options, { name: 'victim' });
-    await run.enqueue(engine, 2 * SLOTS, () => ({ ms: run.dice.between(20, 300) }));
+    // Another worker is up already: what is promised is promised of that. One that starts now rests at first.
+    await run.workers(1, options, { name: 'peer' });
+    await run.enqueue(engine, 4 * SLOTS, () => ({ ms: run.dice.between(20, 300) }));
     await run.lasting(run.dice.between(5, 250));
     const at = run.fault('SIGSTOP', 'victim');
     victim!.signal('SIGSTOP');
-    await run.workers(1, options, { name: 'peer' });
     await run.lasting(LEASE_MS + run.dice.between(500, 1500));
     const awake = run.fault('SIGCONT', 'victim');
     victim!.signal('SIGCONT');
@@ -30,7 +31,6 @@ export const workerPaused: Fault = {
     await run.lasting(300); // for the zombie to say what it has to say
     const verdict = await run.verdict(engine);
     const events = run.events();
-    // The peer is there only some time after the fault: nobody can start before that.
     const recoveryMs = recoveryTimes(events, 'victim', at);
     const accepted = staleCompletions(events, awake);
     const bounds = new Bounds();

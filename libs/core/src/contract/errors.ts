@@ -149,6 +149,7 @@ export class EnqueueOutcomeUnknownError extends TaskqError {
 /** Some of the tasks of one `enqueueMany` call failed. `outcomes` has, in order, a result or an error for each. */
 export class EnqueueManyError<Result = unknown> extends TaskqError {
   static override readonly code: string = 'TASKQ_ENQUEUE_MANY';
+  /** One per task, in order. Not printed with the error: there may be thousands. */
   readonly outcomes: readonly (Result | TaskqError)[];
 
   constructor(outcomes: readonly (Result | TaskqError)[]) {
@@ -157,6 +158,7 @@ export class EnqueueManyError<Result = unknown> extends TaskqError {
       cause: failures[0],
     });
     this.outcomes = outcomes;
+    Object.defineProperty(this, 'outcomes', { enumerable: false });
   }
 }
 
