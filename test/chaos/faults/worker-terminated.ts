@@ -1,7 +1,7 @@
 import { CRASH_POINTS } from '../actors/actor-config.js';
 import { Bounds } from '../bounds.js';
 import type { Fault } from '../fault.js';
-import type { Event } from '../history/history.js';
+import { type Event, steadyMs } from '../history/history.js';
 
 /** The first ten points: the phases of a worker's life. */
 const PHASES = CRASH_POINTS.slice(0, 10);
@@ -33,6 +33,7 @@ export const workerTerminated: Fault = {
     await run.enqueue(engine, 6, { ms });
     // With room for everything: it is the hand-over that is measured.
     await run.workers(1, { ...options, queueDefaults: { concurrency: 16 } }, { name: 'peer' });
+    const peerAt = steadyMs();
     await run.enqueue(engine, 6, { ms: patient ? ms : 50 });
     await Promise.race([victim.until('passed', 2500).catch(() => undefined), victim.ended]);
     const reached = victim.heard('passed').length > 0;
@@ -46,7 +47,7 @@ export const workerTerminated: Fault = {
     const exit = await Promise.race([victim.ended, run.lasting(8000).then(() => 'nothing')]);
     await run.untilEmpty(engine);
     const verdict = await run.verdict(engine);
-    const recoveryMs = handOvers(run.events());
+    const recoveryMs = handOvers(run.events(), peerAt);
     const bounds = new Bounds();
     // A signal in the last moment of a process, when it has nothing left to do, ends it by itself.
     const stopped = victim.heard('stopped').length > 0;
@@ -59,13 +60,16 @@ export const workerTerminated: Fault = {
   },
 };
 
-/** From the word that a task was handed back to its next start, by whomever. */
-function handOvers(events: readonly Event[]): number[] {
+/**
+ * From the word that a task was handed back to its next start, by whomever. What was handed back before the peer was
+ * there counts from then: until then there was nobody who could start it.
+ */
+function handOvers(events: readonly Event[], peerAt: number): number[] {
   return events.flatMap((event) => {
     if (event.e !== 'fact' || event.name !== 'task.released') return [];
     const next = events.find(
       (one) => one.e === 'start' && one.id === event.id && one.by !== event.by && one.at > event.at - 50,
     );
-    return next ? [Math.max(0, next.at - event.at)] : [];
+    return next ? [Math.max(0, next.at - Math.max(event.at, peerAt))] : [];
   });
 }
