@@ -1,4 +1,5 @@
 import type { NewTask } from '../broker/broker.js';
+import { isPlainTask } from '../broker/plain-task.js';
 import type { Lane } from '../contract/lane.js';
 
 /** Texts of a plain task. */
@@ -17,7 +18,7 @@ export class PackedTasks {
     const texts: string[] = [];
     const others: NewTask[] = [];
     for (const task of tasks) {
-      if (isPlain(task)) texts.push(task.id, task.type, task.payload, task.meta, task.lane);
+      if (isPlainTask(task)) texts.push(task.id, task.type, task.payload, task.meta, task.lane);
       else {
         // Where it stood: no id is empty.
         texts.push('', '', '', '', '');
@@ -44,9 +45,4 @@ export class PackedTasks {
     }
     return tasks;
   }
-}
-
-function isPlain({ id, type, payload, meta, due, idempotency, unique, ownId }: NewTask): boolean {
-  if (due !== undefined || idempotency !== undefined || unique !== undefined || ownId === true) return false;
-  return ![id, type, payload, meta].some((text) => text.includes('\n'));
 }

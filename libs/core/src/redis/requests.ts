@@ -7,6 +7,7 @@ import type {
   Settlement,
   StoredTask,
 } from '../broker/broker.js';
+import { isPlainTask } from '../broker/plain-task.js';
 import { LANES, type Lane } from '../contract/lane.js';
 import { isOwnId } from '../contract/task-id.js';
 import { KeyList, LANE_LETTER, LANE_NUMBER, type QueueKeys } from './keys.js';
@@ -57,22 +58,10 @@ function endOfRun(tasks: readonly NewTask[], from: number): number {
   let end = from;
   for (; end < tasks.length; end += 1) {
     const task = tasks[end]!;
-    if (task.lane !== lane || !isPlain(task)) break;
+    if (task.lane !== lane || !isOwnId(task.id) || !isPlainTask(task)) break;
     if (end > from && (task.id.length !== id.length || !task.id.startsWith(begin))) break;
   }
   return end;
-}
-
-/** Most tasks ask for nothing special, and their texts have no newline: JSON writes none. */
-function isPlain({ id, type, payload, meta, due, idempotency, unique, ownId }: NewTask): boolean {
-  return (
-    due === undefined &&
-    idempotency === undefined &&
-    unique === undefined &&
-    ownId !== true &&
-    isOwnId(id) &&
-    !(payload.includes('\n') || meta.includes('\n') || type.includes('\n'))
-  );
 }
 
 /** One text for all of them: every argument costs this process more than it costs Redis to take a text apart. */

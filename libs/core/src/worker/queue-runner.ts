@@ -394,6 +394,7 @@ export class QueueRunner implements ExecutionObserver {
       if (asked > 0) this.fetchable = !this.quietened && deliveries.length === asked;
       this.receive(deliveries);
     }
+    this.fill(); // outcomes that kept slots may be settled now
     this.parts.changed(this, deliveries !== undefined);
   }
 }
