@@ -353,6 +353,14 @@ export const workerTaskRemovals: readonly Removal[] = [
     witnesses: HELD,
   },
   {
+    name: 'what-was-leased-in-another-era-is-not-started',
+    defence: 'Without it tasks that were delivered once more, to others, are started here as well.',
+    file: AHEAD,
+    take: '    if (this.length > 0) this.parts.overdue(this.takeAll());\n  }',
+    by: '  }',
+    witnesses: HELD,
+  },
+  {
     name: 'what-is-held-ahead-keeps-its-lease',
     defence: 'Without it tasks that wait here are taken over, and run elsewhere as well.',
     file: 'libs/core/src/worker/queue-runner.ts',

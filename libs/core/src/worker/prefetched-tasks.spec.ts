@@ -95,6 +95,17 @@ describe('what is held ahead', () => {
     steady.mockRestore();
   });
 
+  it('is handed back when tasks are delivered in another era: it may be somebody else’s by then', () => {
+    tasks.heard(7);
+    for (const id of ['1-0', '2-0']) tasks.add(delivery(id));
+    tasks.heard(7);
+    expect(tasks.length).toBe(2);
+    tasks.heard(8);
+
+    expect(overdue).toEqual(['1-0', '2-0']);
+    expect(tasks.next()).toBeUndefined();
+  });
+
   it('is named among the leases, and forgotten when it was taken over', () => {
     for (const id of ['1-0', '2-0', '3-0']) tasks.add(delivery(id));
     tasks.forget({ lane: 'normal', entryId: '2-0', delivery: 1 });

@@ -31,6 +31,7 @@ export class PrefetchedTasks {
   private first = 0;
   private mean: number | undefined;
   private stalled = false;
+  private era = 0;
   private cancelTimer: CancelTimer | undefined;
 
   constructor(private readonly parts: PrefetchedTasksParts) {}
@@ -48,6 +49,16 @@ export class PrefetchedTasks {
   ran(runMs: number): void {
     this.mean = meanRunMs(this.mean, runMs);
     this.stalled = false;
+  }
+
+  /**
+   * Tasks are delivered in this era now. What is held from another may have been delivered to others since: the group
+   * was made again, or the server is another one.
+   */
+  heard(era: number): void {
+    if (era === this.era) return;
+    this.era = era;
+    if (this.length > 0) this.parts.overdue(this.takeAll());
   }
 
   /** Keeps a task until there is a slot. Answers whether there was room for it. */

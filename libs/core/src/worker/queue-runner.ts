@@ -57,7 +57,6 @@ export class QueueRunner implements ExecutionObserver {
   private readonly deadlines: Deadlines<Execution>;
   /** Handlers that have not ended, whatever became of their tasks: each takes a slot. */
   private readonly running = new Set<Execution>();
-  /** Leased ahead of their slots. */
   private readonly prefetched: PrefetchedTasks;
   private reserved = 0;
   /** Entries that calls under way may bring. */
@@ -198,6 +197,7 @@ export class QueueRunner implements ExecutionObserver {
   /** Starts what was delivered; what finds no slot, or comes after the end, is handed back at once. */
   receive(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
+      this.prefetched.heard(delivery.era);
       this.meanBytes = meanAfter(this.meanBytes, bytesOf(delivery));
       if (delivery.from !== undefined) announce.reclaimed(this.parts.events, delivery);
       if (!this.quietened && this.mayStart(delivery)) this.executor.run(delivery);
