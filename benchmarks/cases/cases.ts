@@ -16,14 +16,14 @@ export const cases: readonly BenchCase[] = [
   enqueueCase('enqueue-100', { callers: 100 }),
   enqueueCase('enqueue-1000', { callers: 1000 }),
   enqueueMany,
-  enqueueCase('enqueue-100-2k', { callers: 100, size: '2k', rounds: 2 }),
+  enqueueCase('enqueue-100-2k', { callers: 100, size: '2k', rounds: 1 }),
   processCase('process-1', { slots: 1 }),
   processCase('process-10', { slots: 10 }),
   processCase('process-100', {
     slots: 100,
     contenders: ['taskq', 'taskq-nest', 'taskq-nest-full', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'],
   }),
-  processCase('process-100-2k', { slots: 100, size: '2k', rounds: 2 }),
+  processCase('process-100-2k', { slots: 100, size: '2k', rounds: 1 }),
   steadyCase('steady-50', 0.5),
   steadyCase('steady-90', 0.9),
   pickup,
@@ -46,11 +46,11 @@ export const cases: readonly BenchCase[] = [
   idleCase('idle-1', 1),
   idleCase('idle-50', 50),
   enqueueCase('aof-enqueue-100', {
-    ...{ callers: 100, server: 'append-only', rounds: 2 },
+    ...{ callers: 100, server: 'append-only', rounds: 1 },
     contenders: ['taskq', 'bullmq'],
   }),
   processCase('aof-process-100', {
-    ...{ slots: 100, server: 'append-only', rounds: 2 },
+    ...{ slots: 100, server: 'append-only', rounds: 1 },
     contenders: ['taskq', 'bullmq'],
   }),
   processCase('telemetry', {

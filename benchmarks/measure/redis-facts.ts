@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 
 /** A number from a section of `INFO`. @throws Error when this server does not tell it */
@@ -28,6 +29,28 @@ export async function connectionsOf(admin: Redis): Promise<number> {
     .trim()
     .split('\n');
   return clients.filter((client) => !client.includes(` name=${OWN_NAME} `)).length;
+}
+
+/**
+ * Commands that clients sent within so many milliseconds. Redis counts what scripts run inside as well; `MONITOR` tells
+ * these apart.
+ */
+export async function commandsSentWithin(admin: Redis, ms: number): Promise<number> {
+  const monitor = await admin.duplicate({ connectionName: OWN_NAME }).monitor();
+  let byScripts = 0;
+  monitor.on('monitor', (_time: string, _command: unknown, source: string) => {
+    if (source === 'lua') byScripts += 1;
+  });
+  const before = await commandsSoFar(admin);
+  await delay(ms);
+  // The question before is in the answer after.
+  const all = (await commandsSoFar(admin)) - before - 1;
+  monitor.disconnect();
+  return all - byScripts;
+}
+
+async function commandsSoFar(admin: Redis): Promise<number> {
+  return factOf(await admin.info('stats'), 'total_commands_processed');
 }
 
 /** A command that took long. */

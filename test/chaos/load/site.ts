@@ -53,7 +53,8 @@ export class LoadSite {
     run.onEnd(() => admin.disconnect());
     const options = run.options(redis.url, {
       redis: { commandTimeout: '5s' },
-      queueDefaults: { concurrency: plan.slots, maxReady: MAX_READY },
+      // As many are active as there are slots: what would be held ahead is meant to be ready.
+      queueDefaults: { concurrency: plan.slots, prefetch: 0, maxReady: MAX_READY },
       worker: { lease: plan.leaseMs },
       tasks: { timeout: '1h' },
     });
