@@ -225,6 +225,23 @@ describe('promote, when a key it must write holds something else', () => {
     await heal();
     expect(await broker.promote(promoteRequest())).toMatchObject({ promoted: 1 });
   });
+
+  it('what was moved before the one that cannot be moved is moved once', async () => {
+    const { broker, keys, redis } = world();
+    const [first, second] = [
+      newTask({ due: { afterMs: 60_000 }, lane: 'high' }),
+      newTask({ due: { afterMs: 60_000 } }),
+    ];
+    await enqueue(broker, [first, second]);
+    await redis.zadd(keys.scheduled, 'XX', 1, first.id, 2, second.id);
+    const heal = await poison(keys.normal);
+
+    await expect(broker.promote(promoteRequest())).rejects.toSatisfy(isWrongType);
+    await expect(broker.promote(promoteRequest())).rejects.toSatisfy(isWrongType);
+
+    await heal();
+    expect(await whereabouts(keys)).toEqual([first.id, second.id]);
+  });
 });
 
 describe('replay, when a key it must write holds something else', () => {

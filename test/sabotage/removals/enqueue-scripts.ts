@@ -154,8 +154,16 @@ export const enqueueScriptRemovals: readonly Removal[] = [
     name: 'a-sooner-task-wakes-whoever-has-the-duty',
     defence: 'Without it a task is promoted as late as the promoter’s sleep is long.',
     file: ENQUEUE,
-    take: '  woken = woken or not head or at < tonumber(head)\n',
+    take: '  if at < head then woken, head = true, at end\n',
     witnesses: GROUPS,
+  },
+  {
+    name: 'a-place-of-its-own-is-counted',
+    defence:
+      'Without it the places of tasks that ended stay in the index for ever, or go before their tasks.',
+    file: ENQUEUE,
+    take: "for bucket, number in pairs(placed) do redis.call('HINCRBY', KEYS[bucket], '#', number) end\n",
+    witnesses: [...INDEX, ...PORT],
   },
   {
     name: 'the-wake-stream-is-short',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { NewTask } from '../broker/broker.js';
 import { type PendingTask, WaitingBytes, WaitingLine } from './waiting-line.js';
 
 function line(patienceMs = 900) {
@@ -23,11 +24,12 @@ function line(patienceMs = 900) {
     bytes,
     overdue: (tasks) => late.push(...tasks.map(({ task }) => task.id)),
   });
-  const pending = (id: string): PendingTask => ({
-    task: { id, type: 't', payload: '1', meta: '', lane: 'normal' },
+  const pending = (id: string, over: Partial<NewTask>): PendingTask => ({
+    task: { id, type: 't', payload: '1', meta: '', lane: 'normal', ...over },
     settle: () => undefined,
   });
-  const add = (id: string, since: number): boolean => made.add(pending(id), since);
+  const add = (id: string, since: number, over: Partial<NewTask> = {}): boolean =>
+    made.add(pending(id, over), since);
   const pass = (ms: number): void => {
     clock.now += ms;
     for (const timer of timers.filter(({ at }) => at <= clock.now)) {
@@ -39,6 +41,18 @@ function line(patienceMs = 900) {
 }
 
 describe('a line', () => {
+  it('makes smaller groups of tasks that ask for more than to be run', () => {
+    const { made, add } = line();
+    const ids = () => made.take()?.tasks.map(({ task }) => task.id);
+    add('a', 0);
+    add('b', 0);
+    add('c', 0, { due: { afterMs: 1000 } });
+    add('d', 0, { ownId: true });
+    add('e', 0);
+
+    expect([ids(), ids(), ids(), ids(), ids()]).toEqual([['a', 'b'], ['c'], ['d'], ['e'], undefined]);
+  });
+
   it('gives up those whose time is over, and what they took is free again', () => {
     const { made, add, pass, bytes, late, timers } = line();
     add('a', 0);

@@ -1,6 +1,7 @@
 import type { NewTask } from '../broker/broker.js';
 import type { CancelTimer, Clock } from '../runtime/clock.js';
 import type { TaskOutcome } from './enqueue-channel.js';
+import { asksForMore } from '../broker/plain-task.js';
 import { taskBytes } from './task-bytes.js';
 
 /** A task on its way, and whom to tell. */
@@ -26,7 +27,10 @@ export interface LineParts {
   readonly clock: Clock;
   /** For how long a task may wait; infinite for as long as it takes. */
   readonly patienceMs: number;
-  /** Tasks of one group, and bytes, unless one task alone has more. */
+  /**
+   * Tasks of one group, and bytes, unless one task alone has more. A task that asks for more than to be run counts
+   * twice: to have it wait, or to look for an earlier one, takes Redis as long as two others.
+   */
   readonly most: { readonly tasks: number; readonly bytes: number };
   /** Tasks of one group are no further apart than this: they share their deadline. */
   readonly spreadMs: number;
@@ -120,12 +124,15 @@ export class WaitingLine {
   private endOfGroup(since: number): number {
     const { tasks, first } = this;
     const { most, spreadMs, bytes } = this.parts;
-    const last = Math.min(tasks.length, first + most.tasks);
+    let room = most.tasks;
     let size = 0;
     let end = first;
-    for (; end < last; end += 1) {
-      const more = taskBytes(tasks[end]!.task);
-      if (end > first && (size + more > most.bytes || this.since[end]! - since > spreadMs)) break;
+    for (; end < tasks.length; end += 1) {
+      const { task } = tasks[end]!;
+      const more = taskBytes(task);
+      room -= asksForMore(task) ? 2 : 1;
+      const fits = room >= 0 && size + more <= most.bytes && this.since[end]! - since <= spreadMs;
+      if (end > first && !fits) break;
       size += more;
     }
     bytes.used -= size;

@@ -139,7 +139,7 @@ return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: '4f1d20909918757093b512c737b3690ec7778e25',
+    sha1: 'eae5a3e782940ec6792e941db789af61745e5076',
     lua: `local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
@@ -171,7 +171,7 @@ if max > 0 then
     room = max - ready
   end
 end
-local woken = false
+local woken, head = false, nil
 local function due_time(due)
   if due == '' then return nil end
   local amount = tonumber(due:sub(2))
@@ -237,12 +237,13 @@ local function add(lane, id, type, payload, meta)
     'enqueuedAt', stamp, 'meta', meta)
 end
 local function wait(lane, id, type, payload, meta, at)
-  local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
-  woken = woken or not head or at < tonumber(head)
+  head = head or tonumber(redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2] or math.huge)
+  if at < head then woken, head = true, at end
   redis.call('HSET', KEYS[5], id, lane .. '\\n1\\n' .. stamp .. '\\n' .. type .. '\\n' .. meta .. '\\n' .. payload)
   redis.call('ZADD', KEYS[4], string.format('%d', at), id)
   return 's'
 end
+local placed = {}
 local answers = {}
 local function accept_run(i)
   local lane, bucket, number, prefix = ARGV[i]:match('^(%a) (%d+) (%d+) (%S+)$')
@@ -282,7 +283,7 @@ local function accept_one(i)
   local place = at and wait(lane, id, type, payload, meta, at) or lane .. add(lane, id, type, payload, meta)
   remember(i, id, at and at - now or 0)
   redis.call('HSET', KEYS[bucket], field, place)
-  if #field == 1 then redis.call('HINCRBY', KEYS[bucket], '#', 1) end
+  if #field == 1 then placed[bucket] = (placed[bucket] or 0) + 1 end
   return 'a1'
 end
 local i, done = 6, 0
@@ -296,6 +297,7 @@ while done < count do
     i = i + 10
   end
 end
+for bucket, number in pairs(placed) do redis.call('HINCRBY', KEYS[bucket], '#', number) end
 if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
 local answer = table.concat(answers, ' ')
 if known < tonumber(ARGV[4]) then answer = '!' .. known .. ' ' .. answer end
@@ -384,7 +386,7 @@ return { time[1] * 1000 + math.floor(time[2] / 1000), lost }`,
   },
   promote: {
     name: 'promote',
-    sha1: 'e0638347f95d489da993dbf428267afdac4a58e3',
+    sha1: 'd364eb1e5bddcb241bc587e81ebefe4d1ced2f0e',
     lua: `local LANE = { h = 1, n = 2, l = 3 }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -401,30 +403,41 @@ local function fields_of(id, type, payload, attempt, enqueued, meta)
   if meta ~= '' then say('meta', meta) end
   return fields
 end
-for i = 2, #ARGV, 3 do
+local function move(id, bucket, field)
+  local task = redis.call('HGET', KEYS[5], id)
+  if not task then return end
+  budget = budget - #task
+  local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\\n(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
+  local entry
+  if LANE[lane] then
+    entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields_of(id, type, payload, attempt, enqueued, meta)))
+    moved = moved + 1
+  else
+    entry = 'd' .. redis.call('XADD', KEYS[6], '*', 'diedAt', string.format('%d', now), 'id', id,
+      'reason', 'malformed', 'detail', 'stored while it waited, and not readable', 'payload', task)
+  end
+  redis.call('HSET', KEYS[bucket], field, entry)
+end
+local ids, gone, failure = {}, {}, nil
+for i = 2, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
+local due = redis.call('ZMSCORE', KEYS[4], unpack(ids))
+for n, id in ipairs(ids) do
   if budget <= 0 then break end
   looked = looked + 1
-  local id = ARGV[i]
-  local at = redis.call('ZSCORE', KEYS[4], id)
-  if at and tonumber(at) <= now then
-    local task = redis.call('HGET', KEYS[5], id)
-    if task then
-      budget = budget - #task
-      local lane, attempt, enqueued, type, meta, payload = task:match('^(.)\\n(%d+)\\n(%d*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
-      local entry
-      if LANE[lane] then
-        entry = lane .. redis.call('XADD', KEYS[LANE[lane]], '*', unpack(fields_of(id, type, payload, attempt, enqueued, meta)))
-        moved = moved + 1
-      else
-        entry = 'd' .. redis.call('XADD', KEYS[6], '*', 'diedAt', string.format('%d', now), 'id', id,
-          'reason', 'malformed', 'detail', 'stored while it waited, and not readable', 'payload', task)
-      end
-      redis.call('HSET', KEYS[tonumber(ARGV[i + 1])], ARGV[i + 2], entry)
+  if due[n] and tonumber(due[n]) <= now then
+    local done, why = pcall(move, id, tonumber(ARGV[n * 3]), ARGV[n * 3 + 1])
+    if not done then
+      failure = why
+      break
     end
-    redis.call('ZREM', KEYS[4], id)
-    redis.call('HDEL', KEYS[5], id)
+    gone[#gone + 1] = id
   end
 end
+if #gone > 0 then
+  redis.call('ZREM', KEYS[4], unpack(gone))
+  redis.call('HDEL', KEYS[5], unpack(gone))
+end
+if failure then return redis.error_reply(failure) end
 return { moved, looked }`,
   },
   reclaim: {

@@ -51,7 +51,8 @@ if max > 0 then
   end
 end
 
-local woken = false
+-- Whether a task waits that is due before all that waited; when the first of these is due, once that was asked.
+local woken, head = false, nil
 
 local function due_time(due)
   if due == '' then return nil end
@@ -127,13 +128,15 @@ local function add(lane, id, type, payload, meta)
 end
 
 local function wait(lane, id, type, payload, meta, at)
-  local head = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2]
-  woken = woken or not head or at < tonumber(head)
+  head = head or tonumber(redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2] or math.huge)
+  if at < head then woken, head = true, at end
   redis.call('HSET', KEYS[5], id, lane .. '\n1\n' .. stamp .. '\n' .. type .. '\n' .. meta .. '\n' .. payload)
   redis.call('ZADD', KEYS[4], string.format('%d', at), id)
   return 's'
 end
 
+-- Tasks with a place of their own, by index bucket: counted there when the last one has its place.
+local placed = {}
 local answers = {}
 
 -- As many of a run as there is room for; answers how many there were.
@@ -176,7 +179,7 @@ local function accept_one(i)
   local place = at and wait(lane, id, type, payload, meta, at) or lane .. add(lane, id, type, payload, meta)
   remember(i, id, at and at - now or 0)
   redis.call('HSET', KEYS[bucket], field, place)
-  if #field == 1 then redis.call('HINCRBY', KEYS[bucket], '#', 1) end
+  if #field == 1 then placed[bucket] = (placed[bucket] or 0) + 1 end
   return 'a1'
 end
 
@@ -192,6 +195,7 @@ while done < count do
   end
 end
 
+for bucket, number in pairs(placed) do redis.call('HINCRBY', KEYS[bucket], '#', number) end
 if woken then redis.call('XADD', KEYS[6], 'MAXLEN', 8, '*', 'why', 'due') end
 local answer = table.concat(answers, ' ')
 if known < tonumber(ARGV[4]) then answer = '!' .. known .. ' ' .. answer end
