@@ -4,15 +4,17 @@ import { readFileSync } from 'node:fs';
 /**
  * Gives a process the right of way over all others, but not to its children: on a machine with fewer cores than the
  * load has processes, a command during which Redis had to wait for a core would look slow, and so would an inspection
- * whose answer waited for one. Answers whether the system let us.
+ * whose answer waited for one. All its threads: one that frees memory in the background holds locks that the others
+ * wait for. Answers whether the system let us.
  */
 export function giveRightOfWay(pid: number): boolean {
-  return spawnSync('chrt', ['--fifo', '--reset-on-fork', '--pid', '1', String(pid)]).status === 0;
+  const args = ['--fifo', '--reset-on-fork', '--all-tasks', '--pid', '1', String(pid)];
+  return spawnSync('chrt', args).status === 0;
 }
 
 /** Makes it a process like all others again. */
 export function giveUpRightOfWay(pid: number): void {
-  spawnSync('chrt', ['--other', '--pid', '0', String(pid)]);
+  spawnSync('chrt', ['--other', '--all-tasks', '--pid', '0', String(pid)]);
 }
 
 /** What /proc/stat counts in. */
