@@ -1,5 +1,20 @@
 import { defineConfig } from 'vitest/config';
 
+/** What users rely on, whatever a queue is kept in: held against a queue of three partitions, too. */
+const WHATEVER_IT_IS_KEPT_IN = [
+  ...[
+    'enqueue',
+    'deduplication',
+    'retry',
+    'dead-letter',
+    'directives',
+    'backpressure',
+    'shutdown',
+    'consumers',
+  ],
+  ...['inspector', 'lease', 'timeout', 'versions', 'priority', 'promoter', 'recovery'],
+].map((name) => `test/integration/${name}.spec.ts`);
+
 export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
@@ -26,6 +41,14 @@ export default defineConfig({
         // No global set-up: each file starts its own private server with startRedisServer() from @taskq/testing.
         extends: true,
         test: { name: 'integration', include: ['test/**/*.spec.ts'], exclude: ['test/types/**'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'partitioned',
+          include: WHATEVER_IT_IS_KEPT_IN,
+          env: { TASKQ_TEST_PARTITIONS: '3' },
+        },
       },
     ],
   },

@@ -71,6 +71,20 @@ export const goals: readonly Goal[] = [
   atMost('backlog-2m', 'slowestCommandMs', 5),
   atMost('idle-50', 'connections', 4),
   atMost('idle-50', 'commandsPerSecond', 2),
+  {
+    ...ratio('at most', 1.15),
+    title: 'Redis CPU of a task on three primaries in 3 partitions, × the same in 1',
+    reached: (rows) =>
+      over(
+        rows.figure('cluster-3', 'taskq', 'redisCpuMicros'),
+        rows.figure('cluster-1', 'taskq', 'redisCpuMicros'),
+      ),
+  },
+  {
+    ...ratio('at most', 1.1),
+    title: 'Redis CPU of the busiest of three primaries with 3 partitions, × the mean',
+    reached: (rows) => rows.figure('cluster-3', 'taskq', 'busiestShare'),
+  },
 ];
 
 function ratio(wanted: Goal['wanted'], bound: number): Pick<Goal, 'wanted' | 'bound' | 'text'> {

@@ -3,8 +3,11 @@ import type { Contender, ContenderName, Rig, Site } from '../contenders/contende
 import type { FigureName, Figures } from '../measure/figures.js';
 import type { Help, Helper } from '../run/helper.js';
 
-/** Which server a case runs on: one that persists nothing, or one that appends every change to a file. */
-export type ServerKind = 'memory' | 'append-only';
+/**
+ * Which server a case runs on: one that persists nothing, one that appends every change to a file, or a Cluster of three
+ * primaries that persist nothing.
+ */
+export type ServerKind = 'memory' | 'append-only' | 'cluster';
 
 /** What a trial has shown. */
 export interface Findings {
@@ -18,7 +21,7 @@ export interface Findings {
 /** One run of one case with one contender, in a process of its own. */
 export interface Trial {
   readonly contender: Contender;
-  /** A connection past the contender, to ask the server. */
+  /** A connection past the contender, to ask the server; of a Cluster, its first node. */
   readonly admin: Redis;
   /** The contender, connected. What is not said is: one queue, 100 slots, 100 callers, one attempt, no delays. */
   open(wishes?: Partial<Omit<Site, 'host' | 'port'>>): Promise<Rig>;

@@ -1,5 +1,6 @@
 import { backlogCase } from './backlog.js';
 import type { BenchCase } from './bench-case.js';
+import { clusterCase } from './cluster.js';
 import { delayed } from './delayed.js';
 import { enqueueCase, enqueueMany } from './enqueue.js';
 import { deadLetter, retry } from './failing.js';
@@ -60,4 +61,6 @@ export const cases: readonly BenchCase[] = [
   workersCase('workers-1', 1),
   workersCase('workers-2', 2),
   workersCase('workers-4', 4),
+  clusterCase(1),
+  clusterCase(3),
 ];

@@ -29,6 +29,8 @@ export interface Site {
   readonly delays: boolean;
   /** Whether tasks that were given up are kept. */
   readonly keepFailed: boolean;
+  /** Set where the address is that of a node of a Cluster: into how many partitions each queue is split. */
+  readonly partitions?: number;
 }
 
 /** What a contender's worker calls for every task; a rejection is a failed attempt. */

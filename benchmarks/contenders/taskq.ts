@@ -6,11 +6,16 @@ import type { Contender, Rig, Site } from './contender.js';
 const TYPE = 'bench.task';
 
 /** Options of the engine that every taskq contender opens with. */
-export function engineOptions({ host, port, queues, slots, attempts }: Site): EngineOptions {
+export function engineOptions({ host, port, queues, slots, attempts, partitions }: Site): EngineOptions {
+  const address = `${host}:${port}`;
+  // Only the bound is lifted that two million tasks would meet.
+  const queue = { concurrency: slots, maxReady: 100_000_000, partitions: partitions ?? 1 };
   return {
-    redis: { addr: `${host}:${port}`, persistence: 'ignore' },
-    // Only the bound is lifted that two million tasks would meet.
-    queues: Object.fromEntries(queues.map((queue) => [queue, { concurrency: slots, maxReady: 100_000_000 }])),
+    redis: {
+      ...(partitions === undefined ? { addr: address } : { cluster: [address] }),
+      persistence: 'ignore',
+    },
+    queues: Object.fromEntries(queues.map((name) => [name, queue])),
     tasks: { maxAttempts: attempts, backoff: { base: 0 } },
   };
 }

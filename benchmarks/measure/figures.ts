@@ -25,6 +25,7 @@ export const FIGURES = {
   bytesPerTask: { label: 'Redis memory per task', unit: 'B', more: 'worse', digits: 0 },
   slowestCommandMs: { label: 'slowest command', unit: 'ms', more: 'worse', digits: 2 },
   commandsPerSecond: { label: 'commands/s', unit: '/s', more: 'worse', digits: 2 },
+  busiestShare: { label: 'busiest master, × the mean', unit: '', more: 'worse', digits: 3 },
   connections: { label: 'connections', unit: '', more: 'worse', digits: 0 },
 } as const satisfies Readonly<Record<string, FigureKind>>;
 

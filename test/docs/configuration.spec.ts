@@ -42,7 +42,16 @@ describe('engine options', () => {
       expect(known(problemsOf(() => resolve(path, 1))), `options in "${group}"`).toEqual(expected);
     }
     const ofQueue = known(problemsOf(() => resolve(`queues.orders.${STRANGER}`, 1)));
-    expect(ofQueue).toEqual(namesUnder(options, 'queueDefaults'));
+    expect(ofQueue).toEqual([...namesUnder(options, 'queueDefaults'), 'partitions'].toSorted());
+  });
+
+  it('of one queue are partitions, too: 1 to 64, and by default 1', () => {
+    const resolved = (written: object) =>
+      resolveEngineOptions({ queues: { q: { concurrency: 64, ...written } } }).queues['q']!.partitions;
+
+    expect([resolved({}), resolved({ partitions: 1 }), resolved({ partitions: 64 })]).toEqual([1, 1, 64]);
+    for (const partitions of [0, 65, 1.5]) expect(problemsOf(() => resolved({ partitions }))).toHaveLength(1);
+    expect(problemsOf(() => resolve('queueDefaults.partitions', 2))).toHaveLength(1);
   });
 
   it.each(tested)('$path is by default $fallback, and takes $bounds', (option) => {
@@ -124,8 +133,9 @@ describe('enqueue options', () => {
   /** Enqueues nowhere, and answers what would have been sent. */
   async function sent(written: object) {
     const groups: Parameters<Broker['enqueue']>[0][] = [];
-    const broker: Pick<Broker, 'ensureQueue' | 'enqueue' | 'onReconnect'> = {
+    const broker: Pick<Broker, 'recordedPartitions' | 'ensureQueue' | 'enqueue' | 'onReconnect'> = {
       onReconnect: () => () => undefined,
+      recordedPartitions: async () => undefined,
       ensureQueue: async () => false,
       enqueue: async (group) => {
         groups.push(group);

@@ -48,6 +48,7 @@ export const ANSWERS: readonly Answer[] = [
   answer('refuse', 'NOPROTO unsupported protocol version', 'RESP3'),
   answer('refuse', 'DENIED Redis is running in protected mode', 'protected mode'),
   answer('refuse', "CROSSSLOT Keys in request don't hash to the same slot", 'redis.cluster'),
+  answer('refuse', 'LAYOUT this belongs to a queue of 3 partitions, not of 1', 'partitions'),
   answer('refuse', 'WRONGTYPE Operation against a key holding the wrong kind of value', 'prefix'),
   // Nobody has foreseen these.
   answer('report', 'ERR unknown command'),

@@ -20,6 +20,9 @@ import { LeakWatch } from './leak-watch.js';
 /** Queue of every test that does not name one. */
 export const QUEUE = 'default';
 
+/** How many partitions {@link QUEUE} has in this run: whatever holds for a queue must hold for one that is split. */
+export const PARTITIONS = Number(process.env['TASKQ_TEST_PARTITIONS'] ?? 1);
+
 /** Lanes of {@link QUEUE} as written in architecture §5; never asked of the code. */
 export const LANE_KEYS = { high: ':tasks:high', normal: ':tasks', low: ':tasks:low' } as const;
 
@@ -37,6 +40,8 @@ export class Lab {
   admin!: Redis;
   /** First part of every key of this test. */
   prefix = '';
+  /** What {@link QUEUE} is kept under, known once an engine is open. */
+  private parts: readonly string[] = [QUEUE];
   private engines: TaskQueue[] = [];
   private workers: TaskWorker[] = [];
   private others: Closable[] = [];
@@ -47,6 +52,7 @@ export class Lab {
   async open(options: EngineOptions = {}, parts: TaskQueueParts = {}): Promise<TaskQueue> {
     const engine = await TaskQueue.open(this.options(options), parts);
     this.engines.push(engine);
+    this.parts = engine.inspector.partitions(QUEUE);
     return engine;
   }
 
@@ -55,6 +61,7 @@ export class Lab {
     return {
       prefix: this.prefix,
       ...options,
+      ...(PARTITIONS > 1 && { queues: split(options) }),
       redis: { url: this.server.url, ...options.redis },
       // The thread is a compiled file, which sources that run as they are do not have; see lease-guard.spec.
       worker: {
@@ -89,15 +96,21 @@ export class Lab {
     return thing;
   }
 
-  /** A key of the queue: `key(':tasks')`. */
+  /** A key of the queue, or of its first part: `key(':tasks')`. */
   key(suffix: string, queue = QUEUE): string {
-    return `${this.prefix}:{${queue}}${suffix}`;
+    return `${this.prefix}:{${queue === QUEUE ? this.parts[0] : queue}}${suffix}`;
   }
 
-  /** Payloads that stand on a lane, parsed, in order. */
+  /** The same key of each part of {@link QUEUE}. */
+  keys(suffix: string): string[] {
+    return this.parts.map((part) => `${this.prefix}:{${part}}${suffix}`);
+  }
+
+  /** Payloads that stand on a lane, parsed, in order; part by part. */
   async payloads(lane: keyof typeof LANE_KEYS = 'normal', queue = QUEUE): Promise<unknown[]> {
-    const entries = await this.admin.xrange(this.key(LANE_KEYS[lane], queue), '-', '+');
-    return entries.map(([, fields]) => JSON.parse(fields[fields.indexOf('payload') + 1]!) as unknown);
+    const keys = queue === QUEUE ? this.keys(LANE_KEYS[lane]) : [this.key(LANE_KEYS[lane], queue)];
+    const entries = await Promise.all(keys.map((key) => this.admin.xrange(key, '-', '+')));
+    return entries.flat().map(([, fields]) => JSON.parse(fields[fields.indexOf('payload') + 1]!) as unknown);
   }
 
   /** Waits until the queue holds nothing: nothing ready, active or scheduled. */
@@ -155,6 +168,13 @@ export class Lab {
     const more = Object.entries(now).filter(([kind, count]) => count > (this.handlesBefore[kind] ?? 0));
     return more.map(([kind, count]) => `${count - (this.handlesBefore[kind] ?? 0)} ${kind}`).join(', ');
   }
+}
+
+/** The queues of an engine, {@link QUEUE} in partitions. */
+function split({ queues, queueDefaults }: EngineOptions): EngineOptions['queues'] {
+  const own = queues?.[QUEUE];
+  const concurrency = Math.max(PARTITIONS, own?.concurrency ?? queueDefaults?.concurrency ?? 10);
+  return { ...queues, [QUEUE]: { ...own, concurrency, partitions: PARTITIONS } };
 }
 
 /** Starts a private Redis for the file and watches over each of its tests. */

@@ -11,6 +11,7 @@ import {
   type ResolvedEngineOptions,
   resolveQueueOptions,
 } from './policy/engine-options.js';
+import { Partitions } from './policy/partitions.js';
 import { TaskProducer } from './producer/task-producer.js';
 import { RedisBroker } from './redis/redis-broker.js';
 import { type Clock, systemClock } from './runtime/clock.js';
@@ -37,10 +38,12 @@ export interface TaskQueueParts {
 
 /** An engine: one Redis, one producer, one inspector, and workers as you ask for them. */
 export class TaskQueue<Store extends Broker = RedisBroker> {
+  readonly events: TaskEvents;
   readonly producer: TaskProducer;
   readonly inspector: Inspector;
   /** What Redis is known to have lost so far. */
   readonly losses: LossRecord;
+  private readonly partitions: Partitions;
   private readonly logger: Logger;
   private readonly parsers: PayloadParsers;
   private readonly clock: Clock;
@@ -51,10 +54,16 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     /** The broker; `broker.client` is its Redis connection for your own use. */
     readonly broker: Store,
     readonly options: ResolvedEngineOptions,
-    readonly events: TaskEvents,
     parts: TaskQueueParts,
   ) {
     this.logger = neverThrowing(parts.logger ?? silentLogger);
+    this.partitions = new Partitions(options);
+    const { partitions } = this;
+    const events = new TaskEvents(
+      (message) => this.logger.error(message),
+      (name) => partitions.queueOf(name),
+    );
+    this.events = events;
     this.parsers = new PayloadParsers(parts.classParser);
     this.clock = parts.clock ?? systemClock;
     this.random = parts.random ?? Math.random;
@@ -65,6 +74,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     this.producer = new TaskProducer({
       broker,
       options,
+      partitions,
       events,
       losses,
       clock,
@@ -72,7 +82,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
       random,
       randomBytes: this.randomBytes,
     });
-    this.inspector = new Inspector(broker);
+    this.inspector = new Inspector(broker, partitions);
     broker.onReconnect((link) => events.emit('broker.reconnected', { link }));
   }
 
@@ -86,7 +96,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     const logger = neverThrowing(parts.logger ?? silentLogger);
     const resolved = resolveEngineOptions(options);
     const broker = await RedisBroker.connect(resolved, { random, warn: (message) => logger.warn(message) });
-    return new TaskQueue(broker, resolved, eventsFor(logger), parts);
+    return new TaskQueue(broker, resolved, parts);
   }
 
   /**
@@ -98,12 +108,7 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
     options: EngineOptions = {},
     parts: TaskQueueParts = {},
   ): TaskQueue<Store> {
-    return new TaskQueue(
-      broker,
-      resolveEngineOptions(options),
-      eventsFor(neverThrowing(parts.logger ?? silentLogger)),
-      parts,
-    );
+    return new TaskQueue(broker, resolveEngineOptions(options), parts);
   }
 
   /**
@@ -116,15 +121,17 @@ export class TaskQueue<Store extends Broker = RedisBroker> {
         `queue "${name}" has options already: keep one place for them`,
       ]);
     }
-    const value = resolveQueueOptions(name, options, this.options.queueDefaults);
+    this.partitions.demandQueue(name, 'taskq options');
+    const value = resolveQueueOptions(name, options, this.options);
     Object.defineProperty(this.options.queues, name, { value, enumerable: true });
+    this.partitions.declare(name);
   }
 
   /** A worker for the handlers of a registry; start it when the application is ready. */
   createWorker(registry: HandlerRegistry): TaskWorker {
-    const { broker, options, events, logger, parsers, clock, random, randomBytes: bytes } = this;
-    const parts = { broker, options, events, logger, clock, parsers, random, randomBytes: bytes, registry };
-    return new TaskWorker(parts);
+    const { broker, options, partitions, events, logger, parsers, clock, random, randomBytes: bytes } = this;
+    const surroundings = { events, logger, clock, random, randomBytes: bytes };
+    return new TaskWorker({ broker, options, partitions, parsers, registry, ...surroundings });
   }
 
   /** Waits for enqueues under way, then closes every connection. Stop workers first. */
@@ -142,8 +149,4 @@ function announceLosses(broker: Broker, events: TaskEvents, clock: Clock): LossA
     announcer.found({ ...loss, knownAt, seenBy: 'connection', reoffered: 0, forgotten: 0 });
   });
   return announcer;
-}
-
-function eventsFor(logger: Logger): TaskEvents {
-  return new TaskEvents((message) => logger.error(message));
 }

@@ -7,6 +7,7 @@ import { enqueuePromises } from './enqueue-promises.js';
 import { fetchPromises } from './fetch-promises.js';
 import { groupPromises } from './group-promises.js';
 import { leasePromises } from './lease-promises.js';
+import { partitionPromises } from './partition-promises.js';
 import { linkPromises } from './link-promises.js';
 import type { Port } from './port.js';
 import { promotePromises } from './promote-promises.js';
@@ -44,6 +45,7 @@ export function describeBroker(name: string, makeSource: () => Promise<BrokerSou
     const promises = [
       enqueuePromises,
       groupPromises,
+      partitionPromises,
       fetchPromises,
       settlePromises,
       releasePromises,

@@ -264,7 +264,21 @@ export const policyRemovals: readonly Removal[] = [
     name: 'a-payload-that-json-would-change-is-refused',
     defence: 'Without it a handler gets less than what was enqueued, and nobody is told.',
     file: PAYLOAD,
-    take: '  if (plain) return { ok: false, issue: plain };\n',
+    take: '    if (plain) return { ok: false, issue: plain };\n',
+    witnesses: PAYLOADS,
+  },
+  {
+    name: 'what-is-no-plain-object-is-looked-at-closely',
+    defence: 'Without it a Map is stored as an empty object, and nobody is told.',
+    file: PAYLOAD,
+    take: '  if (prototype !== Object.prototype && prototype !== null) return false;\n',
+    witnesses: PAYLOADS,
+  },
+  {
+    name: 'a-key-that-reaches-a-prototype-is-no-ordinary-one',
+    defence: 'Without it a payload that is merged carelessly changes every object of the process.',
+    file: PAYLOAD,
+    take: 'POISONED.has(key) || ',
     witnesses: PAYLOADS,
   },
   {

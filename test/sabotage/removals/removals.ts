@@ -3,6 +3,7 @@ import { enqueueScriptRemovals } from './enqueue-scripts.js';
 import { leaseScriptRemovals } from './lease-scripts.js';
 import { leaseWatchRemovals } from './lease-watch.js';
 import { nestRemovals } from './nest.js';
+import { partitionRemovals } from './partitions.js';
 import { policyRemovals } from './policy.js';
 import { producerRemovals } from './producer.js';
 import { redisDataRemovals } from './redis-data.js';
@@ -27,5 +28,6 @@ export const removals: readonly Removal[] = [
   ...redisLinkRemovals,
   ...redisDataRemovals,
   ...policyRemovals,
+  ...partitionRemovals,
   ...nestRemovals,
 ];

@@ -4,6 +4,8 @@ import type { Broker } from '@taskq/core';
 export const LINK_OF = {
   openForWork: 'maintenance',
   ensureQueue: 'commands',
+  recordedPartitions: 'commands',
+  recordPartitions: 'commands',
   enqueue: 'commands',
   resolveGroup: 'commands',
   fetchGroups: 'commands',
@@ -34,4 +36,11 @@ export const LINKS: readonly LinkName[] = ['commands', 'blocking', 'maintenance'
 export type Request<V extends Verb> = Parameters<Broker[V]>;
 
 /** Verbs that promise to change nothing when they come twice: a transport may repeat them. */
-export const REPEATABLE: ReadonlySet<Verb> = new Set(['ensureQueue', 'enqueue', 'resolveGroup', 'extend']);
+export const REPEATABLE: ReadonlySet<Verb> = new Set([
+  'ensureQueue',
+  'recordedPartitions',
+  'recordPartitions',
+  'enqueue',
+  'resolveGroup',
+  'extend',
+]);

@@ -136,6 +136,14 @@ export class Wire implements Broker {
     return this.call('ensureQueue', request);
   }
 
+  recordedPartitions(...request: Request<'recordedPartitions'>) {
+    return this.call('recordedPartitions', request);
+  }
+
+  recordPartitions(...request: Request<'recordPartitions'>) {
+    return this.call('recordPartitions', request);
+  }
+
   enqueue(...request: Request<'enqueue'>) {
     return this.call('enqueue', request);
   }

@@ -30,10 +30,20 @@ export interface Broker {
    */
   ensureQueue(queue: string): Promise<boolean>;
 
+  /** Into how many parts the record of a queue says that its tasks are split; nothing where there is no record. */
+  recordedPartitions(queue: string): Promise<number | undefined>;
+
+  /**
+   * Records into how many parts the tasks are split to which those of this name belong. Another number than before is
+   * only taken while nothing at all is kept under the name. Answers what is recorded then.
+   */
+  recordPartitions(request: PartitionsRecord): Promise<number>;
+
   /**
    * Accepts a group of tasks, all in one step. Sending the same group again changes nothing and answers the same.
    * Rejects before anything is written when the durability cannot be had, and with a timeout when it was not reached
-   * in time: then the group may be written, and sending it again goes on waiting.
+   * in time: then the group may be written, and sending it again goes on waiting. Rejects as `LAYOUT` when another number
+   * of partitions is recorded than the group says.
    */
   enqueue(group: EnqueueGroup): Promise<EnqueueReply>;
 
@@ -138,6 +148,17 @@ export interface Broker {
   close(): Promise<void>;
 }
 
+/** What {@link Broker.recordPartitions} is to record. */
+export interface PartitionsRecord {
+  /** A queue, or one of its partitions. */
+  readonly queue: string;
+  readonly partitions: number;
+  /** What counts as recorded where nothing is. */
+  readonly otherwise: number;
+  /** What must be recorded for it to be replaced. @default whatever it is */
+  readonly known?: number;
+}
+
 /** What names a group of tasks. */
 export interface GroupRef {
   readonly queue: string;
@@ -156,6 +177,8 @@ export interface EnqueueGroup extends GroupRef {
   /** Ready tasks at which the queue is full; 0 for no limit. */
   readonly maxReady: number;
   readonly durability: Durability;
+  /** Into how many parts the tasks are split to which those of this queue belong. @default 1 */
+  readonly partitions?: number;
   /** None at all is a fair group: it asks whether `after` is still known. */
   readonly tasks: readonly NewTask[];
 }

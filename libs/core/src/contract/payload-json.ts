@@ -26,12 +26,46 @@ const POISONED = new Set(['__proto__', 'constructor', 'prototype']);
  * objects with a `toJSON` travel as what it returns.
  */
 export function encodePayload(payload: unknown, limits: PayloadLimits): Checked<string> {
-  const plain = new Walk(limits.maxDepth).check(payload, '', 0);
-  if (plain) return { ok: false, issue: plain };
+  if (!isOrdinary(payload, limits.maxDepth)) {
+    const plain = new Walk(limits.maxDepth).check(payload, '', 0);
+    if (plain) return { ok: false, issue: plain };
+  }
   const text = JSON.stringify(payload);
+  if (text.length * MOST_BYTES_PER_UNIT <= limits.maxBytes) return { ok: true, value: text };
   const bytes = text.length > limits.maxBytes ? text.length : Buffer.byteLength(text);
   if (bytes > limits.maxBytes) return tooLarge(bytes, limits);
   return { ok: true, value: text };
+}
+
+/**
+ * Whether a value is what nearly all payloads are: texts, numbers, lists and plain objects, no deeper than `levels`, with
+ * nothing that JSON would change. Says no where it is not sure; then the walk finds out what is wrong, if anything is.
+ */
+function isOrdinary(value: unknown, levels: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      return value === null || (levels > 0 && !('toJSON' in value) && hasOrdinaryContents(value, levels - 1));
+    default:
+      return false;
+  }
+}
+
+function hasOrdinaryContents(value: object, levels: number): boolean {
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i += 1) if (!isOrdinary(value[i], levels)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key in value) {
+    if (POISONED.has(key) || !isOrdinary((value as Record<string, unknown>)[key], levels)) return false;
+  }
+  return true;
 }
 
 /**

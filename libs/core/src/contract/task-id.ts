@@ -1,3 +1,5 @@
+import { fnv1a } from './fnv1a.js';
+
 /**
  * Task ids are `<producer>.<sequence>`: twelve random characters (72 bits) made once per producer, and a count in
  * base 36. They are short, cost no randomness per task, and let neighbours share one small index hash.
@@ -33,12 +35,11 @@ export function isOwnId(id: string): boolean {
   return OWN_ID.test(id);
 }
 
-/** FNV-1a, 32 bit (http://www.isthe.com/chongo/tech/comp/fnv/): spreads foreign ids evenly, no security needed. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) {
-    hash ^= text.charCodeAt(i);
-    hash = Math.imul(hash, 0x01000193) >>> 0;
-  }
-  return hash;
+/** Ids that differ in the last digit: neighbours in the index. */
+export const BLOCK = 36;
+
+/** Which thirty-six of its producer's ids this is one of, from 0; nothing for an id that no producer gave. */
+export function blockOfOwnId(id: string): number | undefined {
+  if (!isOwnId(id)) return undefined;
+  return Math.floor(Number.parseInt(id.slice(id.lastIndexOf('.') + 1), 36) / BLOCK);
 }

@@ -1,7 +1,9 @@
-import type { Broker, DeadLetter, QueueCounts, ScheduledTask } from '../broker/broker.js';
+import type { Broker, DeadLetter, QueueCounts, ScheduledTask, TaskPlace } from '../broker/broker.js';
 import { TaskqError } from '../contract/errors.js';
 import { decodeMessage, type TaskMessage, type TaskMeta } from '../contract/task-message.js';
+import type { Partitions } from '../policy/partitions.js';
 import type { TaskState } from '../policy/task-state.js';
+import { afterEach, compareMarks, entryBefore, markOf, sumOf } from './parts.js';
 
 /** How many tasks are in which state. */
 export type Inspection = QueueCounts;
@@ -31,13 +33,25 @@ export interface TaskView {
 /** Dead letters and scheduled tasks read or moved at once. */
 const PAGE = 100;
 
-/** Answers what is in a queue, and acts on dead letters. Reads change nothing and never grow with the queue. */
+/**
+ * Answers what is in a queue, and acts on dead letters. Reads change nothing and never grow with the queue. A queue with
+ * partitions is looked at as one; each of them can be looked at by its own name, too.
+ */
 export class Inspector {
-  constructor(private readonly broker: Broker) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly parts: Partitions,
+  ) {}
+
+  /** What the parts of a queue are called in Redis, and here; its own name where it is not split. */
+  partitions(queue: string): readonly string[] {
+    return this.parts.of(queue);
+  }
 
   /** How many tasks are ready (by lane), active, scheduled and dead, and how old the oldest ready one is. */
-  counts(queue: string): Promise<QueueCounts> {
-    return this.broker.counts(queue);
+  async counts(queue: string): Promise<QueueCounts> {
+    const names = this.parts.of(queue);
+    return sumOf(await Promise.all(names.map((name) => this.broker.counts(name))));
   }
 
   /**
@@ -45,7 +59,7 @@ export class Inspector {
    * Tasks that were written by others without an id are found once they were retried.
    */
   async find(queue: string, id: string): Promise<TaskView | undefined> {
-    const place = await this.broker.find(queue, id);
+    const { place } = (await this.locate(queue, id)) ?? {};
     if (!place) return undefined;
     switch (place.state) {
       case 'ready':
@@ -58,43 +72,69 @@ export class Inspector {
       case 'scheduled':
         return scheduledView(queue, place.task);
       case 'dead':
-        return letterView(place.letter);
+        return letterView(queue, place.letter);
     }
   }
 
-  /** Dead letters, oldest first: at most `limit` (up to 100) after the entry id `after`. */
-  deadLetters(queue: string, page: { after?: string; limit?: number } = {}): Promise<readonly DeadLetter[]> {
-    return this.broker.listDeadLetters(queue, page.after ?? '', page.limit ?? PAGE);
+  /**
+   * Dead letters, oldest first: at most `limit` (up to 100) after the `entryId` of the last one of the page before. Of a
+   * queue with partitions that ends in the partition (`1796117241887-0/2`).
+   */
+  async deadLetters(
+    queue: string,
+    page: { after?: string; limit?: number } = {},
+  ): Promise<readonly DeadLetter[]> {
+    const names = this.parts.of(queue);
+    const limit = Math.min(page.limit ?? PAGE, PAGE);
+    const pages = await Promise.all(
+      afterEach(names.length, page.after ?? '').map((after, i) =>
+        this.broker.listDeadLetters(names[i]!, after, limit),
+      ),
+    );
+    if (names.length === 1) return pages[0]!;
+    const letters = pages.flatMap((own, i) =>
+      own.map((letter) => ({ ...letter, queue, entryId: markOf(letter.entryId, i) })),
+    );
+    return letters.toSorted((a, b) => compareMarks(a.entryId, b.entryId)).slice(0, limit);
   }
 
-  /** Scheduled and retrying tasks, soonest first: at most `limit` (up to 100) from `offset` on. */
+  /**
+   * Scheduled and retrying tasks, soonest first: at most `limit` (up to 100) from `offset` on. Of a queue with partitions
+   * all that comes before is read, too.
+   */
   async scheduled(
     queue: string,
     page: { offset?: number; limit?: number } = {},
   ): Promise<readonly TaskView[]> {
-    const tasks = await this.broker.listScheduled(queue, page.offset ?? 0, page.limit ?? PAGE);
-    return tasks.map((task) => scheduledView(queue, task));
+    const { offset = 0, limit = PAGE } = page;
+    const names = this.parts.of(queue);
+    if (names.length === 1) {
+      const tasks = await this.broker.listScheduled(names[0]!, offset, limit);
+      return tasks.map((task) => scheduledView(queue, task));
+    }
+    const upTo = offset + Math.min(limit, PAGE);
+    const soonest = await Promise.all(names.map((name) => this.soonest(name, upTo)));
+    return soonest
+      .flat()
+      .toSorted((a, b) => a.dueAt - b.dueAt)
+      .slice(offset, upTo)
+      .map((task) => scheduledView(queue, task));
   }
 
   /** Puts a dead task back into its queue with its attempts reset; answers whether it was dead. */
   async replay(queue: string, id: string): Promise<boolean> {
-    const place = await this.broker.find(queue, id);
-    const letter = place?.state === 'dead' ? place.letter : await this.letterByEntry(queue, id);
-    return letter !== undefined && (await this.broker.replay(queue, [letter])) === 1;
+    const found = await this.locate(queue, id);
+    const dead =
+      found?.place.state === 'dead'
+        ? { name: found.name, letter: found.place.letter }
+        : await this.letterByEntry(queue, id);
+    return dead !== undefined && (await this.broker.replay(dead.name, [dead.letter])) === 1;
   }
 
   /** Puts back every task that is dead when the call begins; answers how many. One that dies again stays dead. */
   async replayAll(queue: string): Promise<number> {
-    const { dead } = await this.broker.counts(queue);
     let replayed = 0;
-    let after = '';
-    for (let seen = 0; seen < dead;) {
-      const letters = await this.broker.listDeadLetters(queue, after, Math.min(PAGE, dead - seen));
-      if (letters.length === 0) break;
-      replayed += await this.broker.replay(queue, letters);
-      seen += letters.length;
-      after = letters.at(-1)!.entryId;
-    }
+    for (const name of this.parts.of(queue)) replayed += await this.replayPart(name);
     return replayed;
   }
 
@@ -103,19 +143,53 @@ export class Inspector {
     return this.broker.ping();
   }
 
-  /** An entry that was no task has no id but its own, which the index does not know: look at the stream. */
-  private async letterByEntry(queue: string, id: string): Promise<DeadLetter | undefined> {
-    if (!/^\d+-\d+$/.test(id)) return undefined;
-    const letters = await this.broker.listDeadLetters(queue, before(id), 1);
-    return letters.find((letter) => letter.entryId === id);
+  /** Where a task is, and in which partition. */
+  private async locate(queue: string, id: string): Promise<{ name: string; place: TaskPlace } | undefined> {
+    const names = this.parts.of(queue);
+    const places = await Promise.all(names.map((name) => this.broker.find(name, id)));
+    const at = places.findIndex((place) => place !== undefined);
+    return at < 0 ? undefined : { name: names[at]!, place: places[at]! };
   }
-}
 
-/** The stream id just before `id`, so that reading after it begins with `id`. */
-function before(id: string): string {
-  const [ms, sequence] = id.split('-').map(Number) as [number, number];
-  if (sequence > 0) return `${ms}-${sequence - 1}`;
-  return ms > 0 ? `${ms - 1}-18446744073709551615` : '';
+  private async soonest(name: string, count: number): Promise<readonly ScheduledTask[]> {
+    const tasks: ScheduledTask[] = [];
+    while (tasks.length < count) {
+      const page = await this.broker.listScheduled(name, tasks.length, Math.min(PAGE, count - tasks.length));
+      tasks.push(...page);
+      if (page.length === 0) break;
+    }
+    return tasks;
+  }
+
+  private async replayPart(name: string): Promise<number> {
+    const { dead } = await this.broker.counts(name);
+    let replayed = 0;
+    let after = '';
+    for (let seen = 0; seen < dead;) {
+      const letters = await this.broker.listDeadLetters(name, after, Math.min(PAGE, dead - seen));
+      if (letters.length === 0) break;
+      replayed += await this.broker.replay(name, letters);
+      seen += letters.length;
+      after = letters.at(-1)!.entryId;
+    }
+    return replayed;
+  }
+
+  /** An entry that was no task has no id but its own, which the index does not know: look at the stream. */
+  private async letterByEntry(
+    queue: string,
+    id: string,
+  ): Promise<{ name: string; letter: DeadLetter } | undefined> {
+    const names = this.parts.of(queue);
+    const [, entryId, position] = /^(\d+-\d+)(?:\/(\d+))?$/.exec(id) ?? [];
+    if (entryId === undefined) return undefined;
+    for (const name of position === undefined ? names : names.slice(Number(position), Number(position) + 1)) {
+      const letters = await this.broker.listDeadLetters(name, entryBefore(entryId), 1);
+      const letter = letters.find((one) => one.entryId === entryId);
+      if (letter) return { name, letter };
+    }
+    return undefined;
+  }
 }
 
 function viewOf(queue: string, state: TaskView['state'], message: TaskMessage): TaskView {
@@ -129,8 +203,8 @@ function scheduledView(queue: string, task: ScheduledTask): TaskView {
   return { ...viewOf(queue, attempt > 1 ? 'retrying' : 'scheduled', { ...message, enqueuedAt }), dueAt };
 }
 
-function letterView(letter: DeadLetter): TaskView {
-  const { queue, id, type, payload, attempt, enqueuedAt, reason, detail, meta, diedAt } = letter;
+function letterView(queue: string, letter: DeadLetter): TaskView {
+  const { id, type, payload, attempt, enqueuedAt, reason, detail, meta, diedAt } = letter;
   return {
     queue,
     id,

@@ -56,6 +56,7 @@ describe('resolveEngineOptions', () => {
         durability: 'accepted',
       },
       queueDefaults: {
+        partitions: 1,
         concurrency: 10,
         prefetch: 200,
         maxReady: 1_000_000,

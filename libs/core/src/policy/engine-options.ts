@@ -1,6 +1,7 @@
 import type { Duration } from '../contract/duration.js';
 import { ConfigurationError } from '../contract/errors.js';
 import { isName, NAME_RULE } from '../contract/names.js';
+import { partitionNames } from '../contract/partition-names.js';
 import type { TaskOptions } from '../contract/task-contract.js';
 import { duration, group, integer, oneOf, type OptionField, resolveOptions, text } from './option-check.js';
 import { redisField, type RedisOptions, type ResolvedRedisOptions } from './redis-options.js';
@@ -11,8 +12,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** Options of a queue. */
-export interface QueueOptions {
+/** Options of a queue, and defaults of all queues. */
+export interface QueueDefaults {
   /** Handlers that run at once in this process, 1 to 10000. @default 10 */
   concurrency?: number;
   /**
@@ -26,6 +27,16 @@ export interface QueueOptions {
   whenFull?: 'reject' | 'wait';
   /** Longest wait for room, 1 ms to 1 h. @default '30s' */
   waitTimeout?: Duration;
+}
+
+/** Options of one queue. */
+export interface QueueOptions extends QueueDefaults {
+  /**
+   * Parts that the queue is kept in, 1 to 64, so that several servers of a Redis Cluster share its work. Every process
+   * must say the same; another number is refused while there are tasks. `concurrency`, `prefetch` and `maxReady` are
+   * divided among them. @default 1
+   */
+  partitions?: number;
 }
 
 /** Options of the worker. */
@@ -104,7 +115,7 @@ export interface EngineOptions {
   /** Defaults of every task. */
   tasks?: TaskOptions;
   /** Defaults of every queue. */
-  queueDefaults?: QueueOptions;
+  queueDefaults?: QueueDefaults;
   /** Options by queue name. */
   queues?: Readonly<Record<string, QueueOptions>>;
   worker?: WorkerOptions;
@@ -120,6 +131,7 @@ export interface ResolvedProducerOptions {
 }
 
 export interface ResolvedQueueOptions {
+  readonly partitions: number;
   readonly concurrency: number;
   readonly prefetch: number;
   readonly maxReady: number;
@@ -173,7 +185,7 @@ export function resolveEngineOptions(options: EngineOptions = {}): ResolvedEngin
       const { timeout, ...rest } = taskDefaultsField(value, path, problems);
       return { ...TASK_DEFAULTS, ...rest, timeoutMs: timeout };
     },
-    queueDefaults: queueField(QUEUE_DEFAULTS),
+    queueDefaults: queueDefaultsField,
     queues: queuesField(options.queueDefaults),
     worker: workerField,
     producer: producerField,
@@ -201,16 +213,18 @@ export function queueOptions(options: ResolvedEngineOptions, queue: string): Res
 export function resolveQueueOptions(
   name: string,
   options: QueueOptions,
-  defaults: ResolvedQueueOptions,
+  { queueDefaults: defaults, queues: others }: Pick<ResolvedEngineOptions, 'queueDefaults' | 'queues'>,
 ): ResolvedQueueOptions {
   const problems: string[] = [];
   if (!isName(name)) problems.push(`queue name ${JSON.stringify(name)} must be ${NAME_RULE}`);
   const resolved = queueField(defaults)(options, `queues.${name}`, problems);
+  problems.push(...partitionProblems({ ...others, [name]: resolved }, name, `queues.${name}`));
   if (problems.length > 0) throw new ConfigurationError('taskq options', problems);
   return resolved;
 }
 
 const QUEUE_DEFAULTS: ResolvedQueueOptions = {
+  partitions: 1,
   concurrency: 10,
   prefetch: 200,
   maxReady: 1_000_000,
@@ -218,16 +232,37 @@ const QUEUE_DEFAULTS: ResolvedQueueOptions = {
   waitTimeoutMs: 30 * SECOND,
 };
 
-function queueField(defaults: ResolvedQueueOptions): OptionField<ResolvedQueueOptions> {
-  const written = group<Omit<ResolvedQueueOptions, 'waitTimeoutMs'> & { waitTimeout: number }>({
+const PARTITIONS = { min: 1, max: 64 };
+
+/** What is written of a queue, and of the defaults of all. */
+type WrittenQueue = Omit<ResolvedQueueOptions, 'waitTimeoutMs' | 'partitions'> & { waitTimeout: number };
+
+function defaultFields(defaults: ResolvedQueueOptions) {
+  return {
     concurrency: integer({ min: 1, max: 10_000 }, defaults.concurrency),
     prefetch: integer({ min: 0, max: 1000 }, defaults.prefetch),
     maxReady: integer({ min: 1, max: 100_000_000 }, defaults.maxReady),
     whenFull: oneOf(['reject', 'wait'], defaults.whenFull),
     waitTimeout: duration({ min: 1, max: HOUR }, defaults.waitTimeoutMs),
+  };
+}
+
+const queueDefaultsField: OptionField<ResolvedQueueOptions> = (value, path, problems) => {
+  const { waitTimeout, ...rest } = group<WrittenQueue>(defaultFields(QUEUE_DEFAULTS))(value, path, problems);
+  return { ...rest, partitions: 1, waitTimeoutMs: waitTimeout };
+};
+
+function queueField(defaults: ResolvedQueueOptions): OptionField<ResolvedQueueOptions> {
+  const written = group<WrittenQueue & { partitions: number }>({
+    ...defaultFields(defaults),
+    partitions: integer(PARTITIONS, 1),
   });
   return (value, path, problems) => {
     const { waitTimeout, ...rest } = written(value, path, problems);
+    if (rest.concurrency < rest.partitions)
+      problems.push(
+        `${path}.concurrency (${rest.concurrency}) must be at least its partitions (${rest.partitions}): each has slots of its own`,
+      );
     return { ...rest, waitTimeoutMs: waitTimeout };
   };
 }
@@ -240,14 +275,33 @@ function queuesField(defaults: unknown): OptionField<Readonly<Record<string, Res
       return {};
     }
     // Problems of the defaults are reported where they are written, not again for every queue.
-    const field = queueField(queueField(QUEUE_DEFAULTS)(defaults, '', []));
-    return Object.fromEntries(
+    const field = queueField(queueDefaultsField(defaults, '', []));
+    const queues = Object.fromEntries(
       Object.entries(value).map(([name, queue]) => {
         if (!isName(name)) problems.push(`${path}: queue name ${JSON.stringify(name)} must be ${NAME_RULE}`);
         return [name, field(queue, `${path}.${name}`, problems)];
       }),
     );
+    for (const name of Object.keys(queues))
+      problems.push(...partitionProblems(queues, name, `${path}.${name}`));
+    return queues;
   };
+}
+
+/** Names of partitions are names of queues to the broker: they must be fair, and nobody else's. */
+function partitionProblems(
+  queues: Readonly<Record<string, ResolvedQueueOptions>>,
+  queue: string,
+  path: string,
+): string[] {
+  const { partitions } = queues[queue]!;
+  if (partitions === 1) return [];
+  const names = partitionNames(queue, partitions);
+  const taken = names.filter((name) => Object.hasOwn(queues, name));
+  return [
+    ...(names.every(isName) ? [] : [`${path}: a queue with ${partitions} partitions has a shorter name`]),
+    ...taken.map((name) => `${path}: queue "${name}" has the name of one of its partitions`),
+  ];
 }
 
 const workerField: OptionField<ResolvedWorkerOptions> = (value, path, problems) => {

@@ -128,6 +128,13 @@ export interface EnqueueOptions extends TaskOptions {
   deduplicate?: string | true;
   /** Longest time after the task is due for which `deduplicate` holds, 1 s to 90 days. @default '24h' */
   deduplicateFor?: Duration;
+  /**
+   * Tasks of a queue with partitions that have the same key are kept in the same one, in the order in which they are
+   * enqueued; 1 to 512 characters. Needed where a call has several of `id`, `idempotencyKey` and `deduplicate`: each of
+   * them only compares tasks of one partition. Without effect on a queue that is not split.
+   * @default by the one of these, else each partition in turn
+   */
+  partitionKey?: string;
   /** Strings that travel beside the payload, at most 64 of them and 8 KiB in all. */
   headers?: Readonly<Record<string, string>>;
 }
@@ -141,6 +148,7 @@ export interface ResolvedEnqueueOptions {
   readonly idempotencyWindowMs: number;
   readonly deduplicate: string | true | undefined;
   readonly deduplicateForMs: number;
+  readonly partitionKey: string | undefined;
   readonly durability: Durability | undefined;
   readonly meta: TaskMeta;
 }
@@ -153,6 +161,7 @@ const NO_OPTIONS: ResolvedEnqueueOptions = Object.freeze({
   idempotencyWindowMs: DAY,
   deduplicate: undefined,
   deduplicateForMs: DAY,
+  partitionKey: undefined,
   durability: undefined,
   meta: Object.freeze({}),
 });
@@ -184,6 +193,7 @@ export function resolveEnqueueOptions(
     idempotencyWindowMs: o.idempotencyWindow,
     deduplicate: o.deduplicate,
     deduplicateForMs: o.deduplicateFor,
+    partitionKey: o.partitionKey,
     durability: o.durability,
     meta,
   };
@@ -198,6 +208,7 @@ interface CheckedEnqueueOptions {
   readonly idempotencyWindow: number;
   readonly deduplicate: string | true | undefined;
   readonly deduplicateFor: number;
+  readonly partitionKey: string | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
   readonly maxAttempts: number | undefined;
   readonly timeout: number | undefined;
@@ -220,6 +231,7 @@ const ENQUEUE_FIELDS = {
     (value) => value === true || (typeof value === 'string' && KEY_RULE.fits(value)),
   ),
   deduplicateFor: duration(WINDOW, DAY),
+  partitionKey: text(KEY_RULE, undefined),
   headers: passed<Readonly<Record<string, string>>>(
     'at most 64 strings by name and 8 KiB in all',
     areHeaders,

@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.js';
 import { type Durability, durabilityName } from '../contract/durability.js';
-import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { Partitions } from '../policy/partitions.js';
 import type { Clock } from '../runtime/clock.js';
 import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
@@ -13,6 +14,7 @@ import { WaitingBytes } from './waiting-line.js';
 export interface CommittersParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
+  readonly partitions: Partitions;
   readonly events: TaskEvents;
   readonly losses: LossAnnouncer;
   readonly clock: Clock;
@@ -26,8 +28,8 @@ export interface CommittersParts {
 const AGAIN = '-again';
 
 /**
- * The committers of one producer: one per queue and durability, since the tasks of a group share both, and one more
- * for what Redis lost and is offered again.
+ * The committers of one producer: one per partition and durability, since the tasks of a group share both, and one more
+ * for what Redis lost and is offered again. A queue that is not split is its own partition; here all are called queues.
  */
 export class Committers {
   private readonly committers = new Map<string, EnqueueCommitter>();
@@ -57,7 +59,7 @@ export class Committers {
     const key = durability === 'accepted' ? queue : `${queue} ${durabilityName(durability)}`;
     return (
       this.committers.get(key) ??
-      this.create(key, queue, durability, queueOptions(this.parts.options, queue).maxReady)
+      this.create(key, queue, durability, this.parts.partitions.optionsOf(queue).maxReady)
     );
   }
 
@@ -85,13 +87,15 @@ export class Committers {
     maxReady: number,
     suffix = '',
   ): EnqueueCommitter {
-    const { broker, clock, random } = this.parts;
+    const { broker, partitions, clock, random } = this.parts;
     const { timeoutMs, reofferWindowMs, reofferBytes } = this.parts.options.producer;
     const level = durability === 'accepted' ? '' : `-${durabilityName(durability).replace(/\W/g, '')}`;
     const committer = new EnqueueCommitter({
       broker,
       clock,
-      queue,
+      queue: partitions.queueOf(queue),
+      partition: queue,
+      partitions: partitions.optionsOf(queue).partitions,
       name: this.producer + level + suffix,
       durability,
       maxReady,

@@ -50,7 +50,10 @@ export interface LostGroups {
 export interface ChannelParts {
   readonly broker: Broker;
   readonly clock: Clock;
+  /** The queue as people know it, and as the broker does: one of `partitions` parts of it, or itself. */
   readonly queue: string;
+  readonly partition: string;
+  readonly partitions: number;
   /** Ready tasks at which the queue is full; 0 for no limit. */
   readonly maxReady: number;
   readonly durability: Durability;
@@ -135,7 +138,7 @@ export class EnqueueChannel {
   /** The next group would take the place of the last one's record: what that says is read before. */
   private async resolveLast({ tasks, sentAt, line }: Unresolved, time: Allowed): Promise<void> {
     const { sequence, name: channel } = this;
-    const { broker, queue, durability, resolved } = this.parts;
+    const { broker, partition: queue, durability, resolved } = this.parts;
     const answers = await this.untilAnswered(time, () =>
       broker.resolveGroup({ queue, channel, sequence, durability }),
     ).catch((error: unknown) => {
@@ -166,8 +169,8 @@ export class EnqueueChannel {
     time: Allowed,
   ): Promise<{ readonly reply: EnqueueReply; readonly repeated: boolean }> {
     const { sequence, name: channel } = this;
-    const { broker, queue, maxReady, durability } = this.parts;
-    const group = { queue, channel, sequence, after, maxReady, durability, tasks };
+    const { broker, partition: queue, partitions, maxReady, durability } = this.parts;
+    const group = { queue, channel, sequence, after, maxReady, durability, partitions, tasks };
     let maybeApplied = false;
     try {
       const reply = await this.untilAnswered(

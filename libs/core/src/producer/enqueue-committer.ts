@@ -29,7 +29,10 @@ export interface LostTasks extends LostGroups {
 export interface CommitterParts {
   readonly broker: Broker;
   readonly clock: Clock;
+  /** The queue as people know it, and as the broker does: one of `partitions` parts of it, or itself. */
   readonly queue: string;
+  readonly partition: string;
+  readonly partitions: number;
   /** First part of the names of its channels; unique among all committers of all producers. */
   readonly name: string;
   readonly durability: Durability;
@@ -74,7 +77,7 @@ const PATIENT_CHANNELS = 16;
 const SPREAD_FROM = 32;
 
 /**
- * Gathers the tasks that are enqueued in one queue during one turn of the event loop and sends them together. A lone
+ * Gathers the tasks that are enqueued in one queue, or one partition of it, during one turn of the event loop and sends them together. A lone
  * task leaves at the end of its turn; tasks that come while every channel is busy leave with the next group.
  */
 export class EnqueueCommitter {

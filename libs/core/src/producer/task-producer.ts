@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Broker, EnqueueAnswer, NewTask } from '../broker/broker.js';
+import { prepareQueue } from '../broker/prepare-queue.js';
 import {
+  BrokerError,
   ConfigurationError,
   EnqueueManyError,
   EnqueueOutcomeUnknownError,
@@ -16,8 +18,8 @@ import { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ParsedPayload } from '../contract/payload-schema.js';
 import { FIRST_VERSION, isVersion, VERSION_RULE } from '../contract/payload-version.js';
 import type { AnyContract, PayloadInput, TaskContract } from '../contract/task-contract.js';
-import { taskId } from '../contract/task-id.js';
 import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
+import { Partitions } from '../policy/partitions.js';
 import {
   type EnqueueOptions,
   resolveContractOptions,
@@ -29,7 +31,8 @@ import { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { Committers } from './committers.js';
-import { newTask } from './new-task.js';
+import { newTask, uniqueKeys, uniquenessOf } from './new-task.js';
+import { Placement } from './placement.js';
 
 /** The answer to an enqueue: `id` is the task that will run, which for a duplicate or conflict is the first one. */
 export interface EnqueueResult {
@@ -67,6 +70,8 @@ export interface ManyItem<P> {
 export interface ProducerParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
+  /** @default as the options say */
+  readonly partitions?: Partitions;
   readonly events: TaskEvents;
   /** Announces what was lost. @default one of its own */
   readonly losses?: LossAnnouncer;
@@ -86,26 +91,29 @@ const FULL_PAUSE_MS = { first: 50, longest: 2000 };
  * and a lone call waits for nothing but its own round trip.
  */
 export class TaskProducer {
-  /** Seventy-two random bits that name this producer in the ids it gives. */
-  private readonly id: string;
+  private readonly partitions: Partitions;
+  private readonly placement: Placement;
   private readonly committers: Committers;
   private readonly ensured = new Map<string, Promise<unknown>>();
   private readonly fullFor = new Map<string, number>();
   private readonly targets = new WeakMap<AnyContract, Target>();
   private readonly parsers: PayloadParsers;
-  private sequence = 0;
   private underWay = 0;
   private whenIdle: (() => void) | undefined;
   private closed = false;
 
   constructor(private readonly parts: ProducerParts) {
     this.parsers = parts.parsers ?? new PayloadParsers();
-    this.id = (parts.randomBytes ?? randomBytes)(9).toString('base64url');
+    this.partitions = parts.partitions ?? new Partitions(parts.options);
+    // Seventy-two random bits that name this producer in the ids it gives.
+    const id = (parts.randomBytes ?? randomBytes)(9).toString('base64url');
+    this.placement = new Placement(id, this.partitions);
     const losses = parts.losses ?? new LossAnnouncer(parts.events, parts.clock);
-    this.committers = new Committers(this.id, {
+    this.committers = new Committers(id, {
       ...parts,
+      partitions: this.partitions,
       losses,
-      ensure: (queue) => this.ensureAnew(queue),
+      ensure: (partition) => this.ensureAnew(this.partitions.queueOf(partition)),
     });
   }
 
@@ -142,17 +150,17 @@ export class TaskProducer {
     if (this.closed) throw new LifecycleError('the producer is closed');
     this.underWay += 1;
     try {
-      const { queue, durability, task, checked } = this.prepare(target, payload, options);
+      const { queue, partition, durability, task, checked } = this.prepare(target, payload, options);
       // Most payloads are checked at once; a promise is only waited for where a schema made one.
       if (checked instanceof Promise) await checked;
       const ensured = this.ensure(queue);
       if (ensured !== undefined) await ensured;
-      let answer = await this.send(queue, durability, task);
-      if (answer instanceof Error) throw this.refusal(queue, task, answer);
+      let answer = await this.send(partition, durability, task);
+      if (answer instanceof Error) throw this.refusal(partition, task, answer);
       if (answer.status === 'full')
-        answer = await this.whenThereIsRoom(queue, durability, task, options?.signal);
-      else if (this.fullFor.size > 0) this.fullFor.delete(queue);
-      if (task.ownId) this.committers.accepted(queue, task.id);
+        answer = await this.whenThereIsRoom(partition, durability, task, options?.signal);
+      else if (this.fullFor.size > 0) this.fullFor.delete(partition);
+      if (task.ownId) this.committers.accepted(partition, task.id);
       const { status } = answer;
       const id = 'id' in answer ? answer.id : task.id;
       const { events } = this.parts;
@@ -203,7 +211,7 @@ export class TaskProducer {
     target: AnyContract | string,
     payload: unknown,
     options: (CallOptions & NamedTarget) | undefined,
-  ): { queue: string; durability: Durability; task: NewTask; checked: void | Promise<void> } {
+  ): Prepared {
     const contract = typeof target === 'string' ? undefined : target;
     const type = typeof target === 'string' ? target : target.type;
     if (!isName(type)) {
@@ -215,13 +223,12 @@ export class TaskProducer {
     const json = this.encode(type, payload);
     const checked = this.check(type, contract, payload);
     const call = resolveCall(type, options);
-    const task = newTask({ type, version, payload, json, priority, call }, () => this.nextId());
-    return { queue, durability: call.durability ?? durability, task, checked };
-  }
-
-  private nextId(): string {
-    this.sequence += 1;
-    return taskId(this.id, this.sequence);
+    const enqueued = { type, version, payload, json, priority, call };
+    const uniqueness = uniquenessOf(enqueued);
+    const { id, partitionKey } = call;
+    const place = this.placement.place(queue, type, { id, partitionKey, uniqueKeys: uniqueKeys(uniqueness) });
+    const task = newTask(enqueued, place.id, uniqueness);
+    return { queue, partition: place.partition, durability: call.durability ?? durability, task, checked };
   }
 
   private encode(type: string, payload: unknown): string {
@@ -241,20 +248,21 @@ export class TaskProducer {
     return answer instanceof Promise ? answer.then(demand) : demand(answer);
   }
 
-  private send(queue: string, durability: Durability, task: NewTask): Promise<TaskOutcome> {
-    return new Promise((settle) => this.committers.of(queue, durability).add({ task, settle }));
+  private send(partition: string, durability: Durability, task: NewTask): Promise<TaskOutcome> {
+    return new Promise((settle) => this.committers.of(partition, durability).add({ task, settle }));
   }
 
   /** The queue was full: gives up, or tries again until there is room, by the queue's policy. */
   private async whenThereIsRoom(
-    queue: string,
+    partition: string,
     durability: Durability,
     task: NewTask,
     signal: AbortSignal | undefined,
   ): Promise<Exclude<EnqueueAnswer, { status: 'full' }>> {
+    const queue = this.partitions.queueOf(partition);
     const { maxReady, whenFull, waitTimeoutMs } = queueOptions(this.parts.options, queue);
     const full = (): TaskqError =>
-      this.refusal(queue, task, new QueueFullError(queue, maxReady, this.fullPause(queue)));
+      this.refusal(partition, task, new QueueFullError(queue, maxReady, this.fullPause(partition)));
     if (whenFull === 'reject') throw full();
     const { clock, random } = this.parts;
     const deadline = clock.monotonicMs() + waitTimeoutMs;
@@ -265,36 +273,46 @@ export class TaskProducer {
       // Jittered, so that waiting callers do not come back as one.
       await sleep(clock, Math.min(left, pause * (0.5 + random())), signal);
       signal?.throwIfAborted();
-      const answer = await this.send(queue, durability, task);
-      if (answer instanceof Error) throw this.refusal(queue, task, answer);
+      const answer = await this.send(partition, durability, task);
+      if (answer instanceof Error) throw this.refusal(partition, task, answer);
       if (answer.status === 'full') continue;
-      this.fullFor.delete(queue);
-      this.committers.accepted(queue, task.id);
+      this.fullFor.delete(partition);
+      this.committers.accepted(partition, task.id);
       return answer;
     }
   }
 
   /** A task that Redis may have had, and let run, before it lost it is not refused: what became of it is unknown. */
-  private refusal(queue: string, { id }: NewTask, error: TaskqError): TaskqError {
-    if (error instanceof EnqueueOutcomeUnknownError || !this.committers.mayHaveRun(queue, id)) return error;
+  private refusal(partition: string, { id }: NewTask, error: TaskqError): TaskqError {
+    const queue = this.partitions.queueOf(partition);
+    // What the queue looks like is asked anew before the next task: it may be as it was.
+    if (error instanceof BrokerError && error.reason === 'LAYOUT') this.ensured.delete(queue);
+    if (error instanceof EnqueueOutcomeUnknownError || !this.committers.mayHaveRun(partition, id))
+      return error;
     return new EnqueueOutcomeUnknownError(id, queue, error);
   }
 
   /** What to tell callers: grows while the queue stays full, jittered so that they do not come back as one. */
-  private fullPause(queue: string): number {
-    const full = Math.min(this.fullFor.get(queue) ?? FULL_PAUSE_MS.first, FULL_PAUSE_MS.longest);
-    this.fullFor.set(queue, full * 1.5);
+  private fullPause(partition: string): number {
+    const full = Math.min(this.fullFor.get(partition) ?? FULL_PAUSE_MS.first, FULL_PAUSE_MS.longest);
+    this.fullFor.set(partition, full * 1.5);
     return Math.round(full * (0.5 + this.parts.random()));
   }
 
-  /** Makes the queue's group once per producer, so that tasks never stand in a stream without one. */
+  /**
+   * Makes the queue's groups once per producer, so that tasks never stand in a stream without one.
+   * @throws ConfigurationError when the queue is split otherwise than the options say
+   */
   private ensure(queue: string): Promise<unknown> | undefined {
     const known = this.ensured.get(queue);
     if (known !== undefined) return known === DONE ? undefined : known;
-    const ensuring = this.parts.broker.ensureQueue(queue).then(
+    const ensuring = prepareQueue(this.parts.broker, queue, this.partitions.of(queue).length).then(
       () => this.ensured.set(queue, DONE),
-      // Whoever reads the queue makes the group too; the enqueue that follows reports what is wrong with Redis.
-      () => this.ensured.delete(queue),
+      (error: unknown) => {
+        this.ensured.delete(queue);
+        // Whoever reads the queue makes the group too; the enqueue that follows reports what is wrong with Redis.
+        if (error instanceof ConfigurationError) throw error;
+      },
     );
     this.ensured.set(queue, ensuring);
     return ensuring;
@@ -302,7 +320,8 @@ export class TaskProducer {
 
   private ensureAnew(queue: string): Promise<unknown> {
     this.ensured.delete(queue);
-    return Promise.resolve(this.ensure(queue));
+    // Where it cannot be made, the group that follows says why.
+    return Promise.resolve(this.ensure(queue)).catch(() => undefined);
   }
 
   private targetOf(contract: AnyContract, options: NamedTarget | undefined): Target {
@@ -311,6 +330,7 @@ export class TaskProducer {
     let target = this.targets.get(contract);
     if (!target) {
       target = resolveContractOptions(contract.type, contract, this.parts.options.tasks);
+      this.partitions.demandQueue(target.queue, `enqueue "${contract.type}"`);
       this.targets.set(contract, target);
     }
     return target;
@@ -319,6 +339,7 @@ export class TaskProducer {
   private namedTarget(type: string, options: NamedTarget = {}): Target {
     const { queue = 'default', version = FIRST_VERSION } = options;
     if (isName(queue) && isVersion(version)) {
+      this.partitions.demandQueue(queue, `enqueue "${type}"`);
       return { queue, priority: 'normal', durability: this.parts.options.tasks.durability, version };
     }
     throw new ConfigurationError(`enqueue "${type}"`, [
@@ -326,6 +347,17 @@ export class TaskProducer {
       ...(isVersion(version) ? [] : [`version must be ${VERSION_RULE}`]),
     ]);
   }
+}
+
+/** A task, and where it goes. */
+interface Prepared {
+  readonly queue: string;
+  /** What the broker calls the part of the queue that the task is kept in. */
+  readonly partition: string;
+  readonly durability: Durability;
+  readonly task: NewTask;
+  /** When its payload is found to be as it should. */
+  readonly checked: void | Promise<void>;
 }
 
 /** Where a task goes unless the call says otherwise. */

@@ -133,7 +133,7 @@ describe('a task that is enqueued again under the id of an unknown outcome', () 
         new EnqueueCommitter({
           broker,
           clock,
-          queue: 'orders',
+          ...{ queue: 'orders', partition: 'orders', partitions: 1 },
           name: `p${i}`,
           durability,
           maxReady: 0,

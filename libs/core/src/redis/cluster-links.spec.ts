@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { slotOf } from '../contract/hash-slot.js';
 import { resolveEngineOptions } from '../policy/engine-options.js';
 import { ClusterLinks } from './cluster-links.js';
-import { slotOf } from './cluster-topology.js';
 
 const SLOTS = 16_384;
 

@@ -1,8 +1,9 @@
 import { Cluster, type Redis } from 'ioredis';
 import { BrokerError, RedisUnusableError } from '../contract/errors.js';
+import { slotOf } from '../contract/hash-slot.js';
 import type { ResolvedRedisOptions } from '../policy/redis-options.js';
 import { monotonicMs, sleep, systemClock } from '../runtime/clock.js';
-import { ClusterTopology, slotOf } from './cluster-topology.js';
+import { ClusterTopology } from './cluster-topology.js';
 import { addressOf, clusterSeeds, describeEndpoint, type Endpoint } from './endpoint.js';
 import type { ArrivalListener, LinkRole, Links, ReconnectListener } from './links.js';
 import { NodeLinks } from './node-links.js';

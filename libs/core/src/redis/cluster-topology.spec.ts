@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClusterTopology, slotOf } from './cluster-topology.js';
+import { ClusterTopology } from './cluster-topology.js';
 
 /** What CLUSTER SLOTS answers for three primaries, two of them with a replica. */
 const THREE = [
@@ -124,18 +124,6 @@ describe('ClusterTopology', () => {
 
     expect(made.redirect(message, 'asked')).toBe(false);
     expect(made.ownerOf(3999)).toBe(before);
-  });
-});
-
-describe('slotOf', () => {
-  it.each([
-    // CLUSTER KEYSLOT of Redis 7.0.15.
-    ['123456789', 12_739],
-    ['foo', 12_182],
-    ['bar', 5061],
-    ['', 0],
-  ])('of %j is %i, as Redis says', (tag, slot) => {
-    expect(slotOf(tag)).toBe(slot);
   });
 });
 

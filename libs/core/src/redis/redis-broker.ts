@@ -16,6 +16,7 @@ import type {
   GroupRef,
   LaneQuota,
   Lease,
+  PartitionsRecord,
   PromoteAnswer,
   PromoteRequest,
   QueueCounts,
@@ -148,6 +149,19 @@ export class RedisBroker implements Broker {
 
   ensureQueue(queue: string): Promise<boolean> {
     return this.eras.make(queue);
+  }
+
+  async recordedPartitions(queue: string): Promise<number | undefined> {
+    const { control } = this.keys(queue);
+    const recorded = await this.calls.command(queue, (client) => client.hget(control, 'partitions'));
+    return recorded === null ? undefined : Number(recorded);
+  }
+
+  async recordPartitions({ queue, partitions, otherwise, known }: PartitionsRecord): Promise<number> {
+    const { laneList, dead, scheduled, control } = this.keys(queue);
+    const keys = [...laneList, dead, scheduled, control];
+    const args = [partitions, otherwise, known ?? ''];
+    return Number(await this.calls.run('commands', queue, scripts.recordPartitions, keys, args));
   }
 
   async enqueue(group: EnqueueGroup): Promise<EnqueueReply> {

@@ -43,6 +43,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
   NOPROTO: 'NOPROTO unsupported protocol version',
   DENIED: '-DENIED Redis is running in protected mode because protected mode is enabled',
   CROSSSLOT: "CROSSSLOT Keys in request don't hash to the same slot",
+  LAYOUT: 'LAYOUT this belongs to a queue of 3 partitions, not of 1',
   WRONGTYPE: 'WRONGTYPE Operation against a key holding the wrong kind of value',
 };
 

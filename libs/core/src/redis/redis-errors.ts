@@ -35,6 +35,10 @@ export const REACTIONS: Readonly<Record<string, { readonly reaction: Reaction; r
   NOPROTO: { reaction: 'refuse', fix: 'taskq speaks RESP3: use Redis 7.0, Valkey 7.2 or newer' },
   DENIED: { reaction: 'refuse', fix: 'Redis runs in protected mode: give it a password or let this host in' },
   CROSSSLOT: { reaction: 'refuse', fix: 'set redis.cluster: this server is part of a Cluster' },
+  LAYOUT: {
+    reaction: 'refuse',
+    fix: 'the queue was split anew meanwhile: give every process the same queues.<name>.partitions, and start it again',
+  },
   WRONGTYPE: {
     reaction: 'refuse',
     fix: 'a key of this prefix holds something else: choose another prefix or queue name',

@@ -33,13 +33,15 @@ export function enqueueCall(keys: QueueKeys, group: EnqueueGroup): ScriptCall {
     keys.wake,
     keys.producer(group.channel),
     keys.dead,
+    keys.control,
   ]);
-  const { tasks } = group;
+  const { tasks, partitions = 1 } = group;
   const args: (string | number)[] = [
     group.sequence,
     group.maxReady,
     RECORD_TTL_MS,
     group.after,
+    partitions,
     tasks.length,
   ];
   for (let i = 0; i < tasks.length;) {

@@ -139,7 +139,7 @@ return { now, 1, head and math.max(0, tonumber(head) - now) or -1, ids }`,
   },
   enqueue: {
     name: 'enqueue',
-    sha1: 'eae5a3e782940ec6792e941db789af61745e5076',
+    sha1: 'd79c036e20d5eacf4eac982c4acec4892569a4ee',
     lua: `local record, known = redis.call('GET', KEYS[7]), 0
 if record then
   local sequence, answer = record:match('^(%d+) (.*)$')
@@ -149,8 +149,12 @@ if record then
   local less = answer:match('^[!-](%d+)')
   if less and tonumber(ARGV[4]) < known then known = tonumber(less) end
 end
+local layout = redis.call('HGET', KEYS[9], 'partitions')
+if layout and layout ~= ARGV[5] then
+  return redis.error_reply('LAYOUT this belongs to a queue of ' .. layout .. ' partitions, not of ' .. ARGV[5])
+end
 local LANE = { h = 1, n = 2, l = 3 }
-local count, max = tonumber(ARGV[5]), tonumber(ARGV[2])
+local count, max = tonumber(ARGV[6]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%d', now)
@@ -286,7 +290,7 @@ local function accept_one(i)
   if #field == 1 then placed[bucket] = (placed[bucket] or 0) + 1 end
   return 'a1'
 end
-local i, done = 6, 0
+local i, done = 7, 0
 while done < count do
   if LANE[ARGV[i]:sub(1, 1)] then
     done = done + accept_run(i)
@@ -545,6 +549,24 @@ end
 go_on = go_on or { 0, '', '' }
 local era = tonumber(redis.call('HGET', KEYS[4], 'era') or 0)
 return { now, era, late, go_on[1], go_on[2], go_on[3], left, own, taken }`,
+  },
+  recordPartitions: {
+    name: 'record-partitions',
+    sha1: 'c6f0751c504866102b0e68579c4ce716af1feba1',
+    lua: `local recorded = redis.call('HGET', KEYS[6], 'partitions')
+local counts = recorded or ARGV[2]
+local function empty()
+  if redis.call('ZCARD', KEYS[5]) > 0 then return false end
+  for key = 1, 4 do
+    if redis.call('XLEN', KEYS[key]) > 0 then return false end
+  end
+  return true
+end
+if counts ~= ARGV[1] then
+  if (ARGV[3] ~= '' and ARGV[3] ~= counts) or not empty() then return tonumber(counts) end
+end
+if recorded ~= ARGV[1] then redis.call('HSET', KEYS[6], 'partitions', ARGV[1]) end
+return tonumber(ARGV[1])`,
   },
   removeConsumer: {
     name: 'remove-consumer',

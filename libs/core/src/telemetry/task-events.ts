@@ -106,7 +106,14 @@ type Listener<Name extends TaskEventName> = (event: TaskEventMap[Name]) => void;
 export class TaskEvents {
   private readonly listeners = new Map<TaskEventName, Set<Listener<TaskEventName>>>();
 
-  constructor(private readonly report: (message: string) => void = () => undefined) {}
+  /**
+   * `report` is told of listeners that throw. `queueOf` names the queue to which a name belongs that the broker knows:
+   * events are for people, and speak of queues.
+   */
+  constructor(
+    private readonly report: (message: string) => void = () => undefined,
+    private readonly queueOf: (name: string) => string = (name) => name,
+  ) {}
 
   /** Calls `listener` for every event of that name from now on; answers how to stop that. */
   on<Name extends TaskEventName>(name: Name, listener: Listener<Name>): () => void {
@@ -125,12 +132,21 @@ export class TaskEvents {
   }
 
   emit<Name extends TaskEventName>(name: Name, event: TaskEventMap[Name]): void {
-    for (const listener of this.listeners.get(name) ?? []) {
+    const listeners = this.listeners.get(name);
+    if (!listeners) return;
+    const told = this.forPeople(event);
+    for (const listener of listeners) {
       try {
-        listener(event);
+        listener(told);
       } catch (error) {
         this.report(`listener of "${name}" threw: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
+  }
+
+  private forPeople<Event extends object>(event: Event): Event {
+    if (!('queue' in event)) return event;
+    const queue = this.queueOf(event.queue as string);
+    return queue === event.queue ? event : { ...event, queue };
   }
 }

@@ -7,6 +7,12 @@ import type { ResolvedTaskOptions } from '../policy/task-options.js';
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 const NO_HISTORY: readonly AttemptRecord[] = Object.freeze([]);
 
+/** Where a task runs: its queue as people know it, and the consumer. */
+export interface Where {
+  readonly queue: string;
+  readonly worker: string;
+}
+
 /** What the handler sees of its task. The abort controller is made when somebody looks: it is the dearest part. */
 class ExecutionContext implements TaskContext {
   private controller: AbortController | undefined;
@@ -17,7 +23,7 @@ class ExecutionContext implements TaskContext {
     private readonly message: TaskMessage,
     readonly maxAttempts: number,
     readonly fence: number,
-    readonly worker: string,
+    private readonly where: Where,
   ) {}
 
   get id(): string {
@@ -29,7 +35,11 @@ class ExecutionContext implements TaskContext {
   }
 
   get queue(): string {
-    return this.delivery.queue;
+    return this.where.queue;
+  }
+
+  get worker(): string {
+    return this.where.worker;
   }
 
   get priority(): Lane {
@@ -96,11 +106,11 @@ export class Execution {
     readonly message: TaskMessage,
     readonly options: ResolvedTaskOptions,
     readonly startedAt: number,
-    worker: string,
+    where: Where,
   ) {
     this.starts = startsOf(delivery, message);
     this.fence = fenceOf(delivery, this.starts);
-    this.context = new ExecutionContext(delivery, message, options.maxAttempts, this.fence, worker);
+    this.context = new ExecutionContext(delivery, message, options.maxAttempts, this.fence, where);
   }
 
   abort(reason: Error): void {

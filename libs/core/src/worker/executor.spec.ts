@@ -7,6 +7,7 @@ import type { TaskContext } from '../contract/task-context.js';
 import type { ContractOptions } from '../contract/task-contract.js';
 import { encodeMeta } from '../contract/task-message.js';
 import { resolveEngineOptions } from '../policy/engine-options.js';
+import { Partitions } from '../policy/partitions.js';
 import type { ExecutionResult } from '../policy/outcome.js';
 import { systemClock } from '../runtime/clock.js';
 import type { Execution } from './execution.js';
@@ -57,6 +58,7 @@ class Bench {
     });
     const parts: Partial<ConsumerParts> = {
       ...{ registry, parsers: new PayloadParsers(), options: resolveEngineOptions() },
+      partitions: new Partitions(resolveEngineOptions()),
       ...{ clock: systemClock, consumer: 'w' },
     };
     this.executor = new Executor('default', parts as ConsumerParts, {

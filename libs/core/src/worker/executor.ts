@@ -49,19 +49,22 @@ export interface ExecutionObserver {
   ended(execution: Execution, result: ExecutionResult): void;
 }
 
-/** Runs the tasks of one queue: decode, find the handler, parse the payload, run, tell. Steps in that order. */
+/** Runs the tasks of one queue, or of one partition of it: decode, find the handler, parse the payload, run, tell. Steps in that order. */
 export class Executor {
   private readonly handlers: ReadonlyMap<string, PreparedHandler>;
+  /** The queue as people know it. */
+  private readonly queue: string;
 
   /** @throws ConfigurationError when a handler's options or schema cannot work */
   constructor(
-    queue: string,
+    partition: string,
     private readonly parts: ConsumerParts,
     private readonly observer: ExecutionObserver,
   ) {
-    const { registry, parsers, options } = parts;
+    const { registry, parsers, options, partitions } = parts;
+    this.queue = partitions.queueOf(partition);
     this.handlers = new Map(
-      registry.of(queue).map((handler) => [handler.type, prepared(handler, parsers, options.tasks)]),
+      registry.of(this.queue).map((handler) => [handler.type, prepared(handler, parsers, options.tasks)]),
     );
   }
 
@@ -110,7 +113,8 @@ export class Executor {
       return;
     }
     const { clock, consumer } = this.parts;
-    const execution = new Execution(delivery, message, options, clock.monotonicMs(), consumer);
+    const where = { queue: this.queue, worker: consumer };
+    const execution = new Execution(delivery, message, options, clock.monotonicMs(), where);
     this.observer.started(execution);
     this.invoke(execution, handler, decoded.value);
   }

@@ -50,7 +50,7 @@ class Bench {
     const id = `${queue}-${this.running[queue].length}`;
     const delivery = { queue, lane: 'normal', entryId: '1-0', delivery: 1, era: 0, fields: [] } as const;
     const message: TaskMessage = { id, type: 'job', payload: '1', attempt: 1, enqueuedAt: 0, meta: {} };
-    const execution = new Execution(delivery, message, TASK_DEFAULTS, this.nowMs, 'w');
+    const execution = new Execution(delivery, message, TASK_DEFAULTS, this.nowMs, { queue, worker: 'w' });
     execution.row = row;
     this.running[queue].push(execution);
     return execution;

@@ -7,7 +7,6 @@ import {
   WorkerShutdownError,
 } from '../contract/errors.js';
 import type { TaskMessage } from '../contract/task-message.js';
-import { queueOptions } from '../policy/engine-options.js';
 import { entriesPerPage, meanAfter, UNKNOWN_MEAN_BYTES } from '../policy/group-size.js';
 import { laneShares } from '../policy/lane-schedule.js';
 import type { ExecutionResult, Outcome } from '../policy/outcome.js';
@@ -73,7 +72,7 @@ export class QueueRunner implements ExecutionObserver {
     readonly queue: string,
     private readonly parts: RunnerParts,
   ) {
-    const { concurrency, prefetch } = queueOptions(parts.options, queue);
+    const { concurrency, prefetch } = parts.partitions.optionsOf(queue);
     this.slots = concurrency;
     this.prefetched = new PrefetchedTasks({
       clock: parts.clock,

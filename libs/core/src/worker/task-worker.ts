@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { LeaseBoard, type LeaseGuard } from '../broker/lease-guard.js';
+import { prepareQueue } from '../broker/prepare-queue.js';
 import { LifecycleError } from '../contract/errors.js';
-import { queueOptions } from '../policy/engine-options.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { withoutRepeats } from '../runtime/logger.js';
 import type { Service } from '../runtime/service.js';
@@ -115,9 +115,18 @@ export class TaskWorker {
     return {
       state: this.state,
       consumer: this.consumer,
-      queues: this.runners.map(({ queue, slots, active, stuck }) => ({ queue, slots, active, stuck })),
+      queues: this.parts.registry.queues.flatMap((queue) => this.statusOf(queue)),
       lastProgressMs: Math.max(0, ...this.caretakers.map(({ fetcher }) => fetcher.silentMs)),
     };
+  }
+
+  /** A queue with all its partitions; nothing before there is anything to say. */
+  private statusOf(queue: string): WorkerStatus['queues'] {
+    const runners = this.runners.filter((runner) => this.parts.partitions.queueOf(runner.queue) === queue);
+    if (runners.length === 0) return [];
+    const sum = (of: 'slots' | 'active' | 'stuck'): number =>
+      runners.reduce((total, runner) => total + runner[of], 0);
+    return [{ queue, slots: sum('slots'), active: sum('active'), stuck: sum('stuck') }];
   }
 
   /**
@@ -134,12 +143,12 @@ export class TaskWorker {
   }
 
   private async startOnce(): Promise<void> {
-    const { broker, registry } = this.parts;
-    const { queues } = registry;
-    const parts = await broker.fetchGroups(queues);
-    this.build(queues, parts);
-    if (queues.length > 0) await broker.openForWork(queues);
-    for (const queue of queues) await broker.ensureQueue(queue);
+    const { broker, registry, partitions } = this.parts;
+    for (const queue of registry.queues) partitions.demandQueue(queue, 'worker');
+    const names = registry.queues.flatMap((queue) => partitions.of(queue));
+    this.build(names, await broker.fetchGroups(names));
+    if (names.length > 0) await broker.openForWork(names);
+    for (const queue of registry.queues) await prepareQueue(broker, queue, partitions.of(queue).length);
     if (this.state !== 'running') return; // stopped meanwhile
     if (this.board) this.startGuard(this.board);
     // Redis may be back only just: who starts now cannot know, and others may not have renewed their leases yet.
@@ -149,11 +158,12 @@ export class TaskWorker {
     for (const runner of this.runners) runner.wakeUp();
   }
 
+  /** `queues`: as the broker knows them; each partition of a queue is one. */
   private build(queues: readonly string[], parts: readonly (readonly string[])[]): void {
-    const { broker, options, logger, clock, random } = this.parts;
+    const { broker, options, partitions, logger, clock, random } = this.parts;
     const { consumer } = this;
     const { leaseMs, heartbeatMs } = options.worker;
-    const slots = queues.reduce((sum, queue) => sum + queueOptions(options, queue).concurrency, 0);
+    const slots = queues.reduce((sum, queue) => sum + partitions.optionsOf(queue).concurrency, 0);
     // Twice as many rows as slots: outcomes on their way keep their leases, too.
     const board = new LeaseBoard(queues, Math.min(MOST_ROWS, 2 * slots + SPARE_ROWS));
     const partOf = new Map<string, PartServices>();

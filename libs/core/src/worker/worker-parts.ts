@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.js';
 import type { PayloadParsers } from '../contract/payload-parsers.js';
 import type { ResolvedEngineOptions } from '../policy/engine-options.js';
+import type { Partitions } from '../policy/partitions.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
@@ -10,6 +11,7 @@ import type { HandlerRegistry } from './handler-registry.js';
 export interface WorkerParts {
   readonly broker: Broker;
   readonly options: ResolvedEngineOptions;
+  readonly partitions: Partitions;
   readonly registry: HandlerRegistry;
   readonly parsers: PayloadParsers;
   readonly events: TaskEvents;

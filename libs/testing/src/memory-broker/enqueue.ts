@@ -7,6 +7,7 @@ import {
   type NewTask,
 } from '@taskq/core';
 import { type ChannelRecord, LANE_LIST, type MemoryQueue, readyIn } from './memory-queue.js';
+import { demandPartitions } from './partitions.js';
 
 /** How long the last group of a producer's channel is remembered. */
 export const RECORD_TTL_MS = 15 * 60_000;
@@ -17,6 +18,7 @@ const FULL: EnqueueAnswer = Object.freeze({ status: 'full' });
 /**
  * Accepts a group of tasks, once (`enqueue.lua`).
  * @throws BrokerTimeoutError `LATE` a later group of the channel was applied already, or it was given up
+ * @throws BrokerError `LAYOUT` another number of partitions is recorded than the group says
  */
 export function enqueueGroup(queue: MemoryQueue, now: number, group: EnqueueGroup): EnqueueReply {
   const { channel, sequence, after } = group;
@@ -24,6 +26,7 @@ export function enqueueGroup(queue: MemoryQueue, now: number, group: EnqueueGrou
   if (record?.sequence === sequence) return record.reply ?? tooLate();
   if (record !== undefined && record.sequence > sequence) return tooLate();
   const known = knownOf(record, after);
+  demandPartitions(queue, group.partitions ?? 1);
 
   const writer = new GroupWriter(queue, now, roomIn(queue, group));
   const answers = group.tasks.map((task) => writer.accept(task));

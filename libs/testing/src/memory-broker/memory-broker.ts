@@ -19,6 +19,7 @@ import {
   type GroupRef,
   type Lease,
   type LeaseGuard,
+  type PartitionsRecord,
   type PromoteAnswer,
   type PromoteRequest,
   type QueueCounts,
@@ -40,6 +41,7 @@ import { extendLeases, isSweepDue, reclaim } from './leases.js';
 import { MemoryLink } from './memory-link.js';
 import type { MemoryQueue } from './memory-queue.js';
 import { MemoryStore, type Verb } from './memory-store.js';
+import { recordPartitions } from './partitions.js';
 import { promote, takeDuty } from './promote.js';
 import { settle } from './settle.js';
 import { WaitingFetch } from './waiting-fetches.js';
@@ -96,6 +98,14 @@ export class MemoryBroker implements Broker {
   async ensureQueue(queue: string): Promise<boolean> {
     this.link.demand();
     return this.learn(queue, true);
+  }
+
+  async recordedPartitions(queue: string): Promise<number | undefined> {
+    return this.look(queue, ({ control }) => control.partitions);
+  }
+
+  async recordPartitions(request: PartitionsRecord): Promise<number> {
+    return this.change(request.queue, (data) => recordPartitions(data, request));
   }
 
   /** @throws DurabilityUnavailableError the store has too few replicas; nothing was written */

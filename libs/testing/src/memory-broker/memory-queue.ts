@@ -39,6 +39,7 @@ export interface Control {
   nextSweepAt?: number | undefined;
   epoch?: string | undefined;
   era?: number | undefined;
+  partitions?: number | undefined;
 }
 
 /** Everything that is kept of one queue, as Redis keeps it. */

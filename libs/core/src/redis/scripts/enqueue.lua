@@ -1,10 +1,10 @@
 -- Accepts a group of tasks, once.
 --
 -- KEYS  1 high  2 normal  3 low  4 scheduled  5 scheduled:data  6 wake  7 record of the producer's channel
---       8 dead letters  9.. index buckets and dedupe keys, named by position in ARGV
+--       8 dead letters  9 control  10.. index buckets and dedupe keys, named by position in ARGV
 -- ARGV  1 sequence of the group  2 ready tasks at which the queue is full (0: never)  3 ttl of the record, ms
 --       4 sequence of the channel's last group that was answered and must be known (0: none)
---       5 number of tasks, then the tasks in their order, in blocks:
+--       5 number of partitions that the sender believes in  6 number of tasks, then the tasks in their order, in blocks:
 --         a run: lane (h n l), bucket, number and what their ids begin with in one text, then one text with field, type,
 --           payload and meta of each, a newline behind each of them
 --         one task by itself: lane (H N L), bucket, field, id and type in one text  payload  meta
@@ -13,6 +13,7 @@
 -- Returns words: a<n> = n tasks accepted, f<n> = full for n, d<id> = duplicate of, c<id> = conflict with; in front of them
 --         !<sequence> when groups after that one, which were answered, are gone.
 --         'late' when a later group of the channel was applied already.
+--         The error LAYOUT, and nothing is written, when another number of partitions is recorded.
 -- Guarantee: a group sent twice is applied once. The task is written before what points to it.
 local record, known = redis.call('GET', KEYS[7]), 0
 if record then
@@ -25,8 +26,13 @@ if record then
   if less and tonumber(ARGV[4]) < known then known = tonumber(less) end
 end
 
+local layout = redis.call('HGET', KEYS[9], 'partitions')
+if layout and layout ~= ARGV[5] then
+  return redis.error_reply('LAYOUT this belongs to a queue of ' .. layout .. ' partitions, not of ' .. ARGV[5])
+end
+
 local LANE = { h = 1, n = 2, l = 3 }
-local count, max = tonumber(ARGV[5]), tonumber(ARGV[2])
+local count, max = tonumber(ARGV[6]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%d', now)
@@ -183,7 +189,7 @@ local function accept_one(i)
   return 'a1'
 end
 
-local i, done = 6, 0
+local i, done = 7, 0
 while done < count do
   if LANE[ARGV[i]:sub(1, 1)] then
     done = done + accept_run(i)
