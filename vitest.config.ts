@@ -2,16 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** What users rely on, whatever a queue is kept in: held against a queue of three partitions, too. */
 const WHATEVER_IT_IS_KEPT_IN = [
-  ...[
-    'enqueue',
-    'deduplication',
-    'retry',
-    'dead-letter',
-    'directives',
-    'backpressure',
-    'shutdown',
-    'consumers',
-  ],
+  ...['enqueue', 'deduplication', 'retry', 'dead-letter', 'directives', 'shutdown', 'consumers'],
   ...['inspector', 'lease', 'timeout', 'versions', 'priority', 'promoter', 'recovery'],
 ].map((name) => `test/integration/${name}.spec.ts`);
 

@@ -1,7 +1,7 @@
 import { TaskTimeoutError } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
 import { expect, it } from 'vitest';
-import { gate, handler, lab, QUEUE, range, watch } from './harness.js';
+import { gate, handler, lab, QUEUE, range, watch, whole } from './harness.js';
 
 const here = lab();
 
@@ -93,38 +93,41 @@ it('takes the timeout of the call over that of the handler', async () => {
   expect(dead!.error).toMatchObject({ timeoutMs: 60 });
 });
 
-it('settles the attempt of a handler that ignores its signal, and keeps its slot until it ends', async () => {
-  const engine = await here.open({ queues: { [QUEUE]: { concurrency: 1 } } });
-  const facts = watch(engine);
-  const deaf = gate();
-  const ranBy: string[] = [];
-  const next = handler('next', (_payload, context) => void ranBy.push(context.worker));
-  const deafly = handler('deaf', () => deaf.passed, { timeout: 50, maxAttempts: 1 });
-  const worker = await here.work(engine, deafly, next);
-  const { id } = await engine.producer.enqueue('deaf', 1);
-  const [stuck] = await facts.until('task.stuck', { id });
-  const [dead] = await facts.until('task.dead', { id });
+whole(
+  'settles the attempt of a handler that ignores its signal, and keeps its slot until it ends',
+  async () => {
+    const engine = await here.open({ queues: { [QUEUE]: { concurrency: 1 } } });
+    const facts = watch(engine);
+    const deaf = gate();
+    const ranBy: string[] = [];
+    const next = handler('next', (_payload, context) => void ranBy.push(context.worker));
+    const deafly = handler('deaf', () => deaf.passed, { timeout: 50, maxAttempts: 1 });
+    const worker = await here.work(engine, deafly, next);
+    const { id } = await engine.producer.enqueue('deaf', 1);
+    const [stuck] = await facts.until('task.stuck', { id });
+    const [dead] = await facts.until('task.dead', { id });
 
-  expect(stuck!.runMs).toBeGreaterThanOrEqual(240);
-  expect(stuck!.runMs).toBeLessThan(700);
-  expect(dead!.error).toBeInstanceOf(TaskTimeoutError);
-  expect(worker.status().queues).toMatchObject([{ slots: 1, active: 1, stuck: 1 }]);
+    expect(stuck!.runMs).toBeGreaterThanOrEqual(240);
+    expect(stuck!.runMs).toBeLessThan(700);
+    expect(dead!.error).toBeInstanceOf(TaskTimeoutError);
+    expect(worker.status().queues).toMatchObject([{ slots: 1, active: 1, stuck: 1 }]);
 
-  // Five tasks that a peer runs, all of them: the deaf handler's worker has no slot for any.
-  const peer = await here.open({ queues: { [QUEUE]: { concurrency: 1 } } });
-  const atPeer = watch(peer);
-  await Promise.all(range(5).map((n) => engine.producer.enqueue('next', n)));
-  const helper = await here.work(peer, next);
-  await atPeer.until('task.completed', { count: 5 });
-  await helper.stop();
-  expect(new Set(ranBy)).toEqual(new Set([helper.consumer]));
+    // Five tasks that a peer runs, all of them: the deaf handler's worker has no slot for any.
+    const peer = await here.open({ queues: { [QUEUE]: { concurrency: 1 } } });
+    const atPeer = watch(peer);
+    await Promise.all(range(5).map((n) => engine.producer.enqueue('next', n)));
+    const helper = await here.work(peer, next);
+    await atPeer.until('task.completed', { count: 5 });
+    await helper.stop();
+    expect(new Set(ranBy)).toEqual(new Set([helper.consumer]));
 
-  deaf.open();
-  const last = await engine.producer.enqueue('next', 6);
-  await facts.until('task.completed', { id: last.id });
-  expect(worker.status().queues).toMatchObject([{ active: 0, stuck: 0 }]);
-  expect(facts.story(id)).toEqual(['task.started', 'task.stuck', 'task.dead']);
-});
+    deaf.open();
+    const last = await engine.producer.enqueue('next', 6);
+    await facts.until('task.completed', { id: last.id });
+    expect(worker.status().queues).toMatchObject([{ active: 0, stuck: 0 }]);
+    expect(facts.story(id)).toEqual(['task.started', 'task.stuck', 'task.dead']);
+  },
+);
 
 it('retries the task elsewhere while the deaf handler still runs', async () => {
   const engine = await here.open();

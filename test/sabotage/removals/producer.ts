@@ -222,7 +222,16 @@ export const producerRemovals: readonly Removal[] = [
     name: 'a-queue-is-made-before-tasks-are-offered-again',
     defence: 'Without it they are written to streams without a group.',
     file: REOFFER,
-    take: '    await this.parts.ensure(queue);\n',
+    take: '    if (!(await this.isMade(queue))) {',
+    by: '    if (this.parts.closing.aborted) {',
+    witnesses: OFFERED,
+  },
+  {
+    name: 'a-queue-is-made-however-often-that-fails',
+    defence: 'Without it a task that was started in other data is started again under a lesser fence.',
+    file: REOFFER,
+    take: '      if (closing.aborted) return false;\n',
+    by: '      return true;\n',
     witnesses: OFFERED,
   },
   {

@@ -20,8 +20,8 @@ export interface CommittersParts {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Makes a queue's group anew. */
-  readonly ensure: (queue: string) => Promise<unknown>;
+  /** Makes a queue's group anew; answers whether it is there. */
+  readonly ensure: (queue: string) => Promise<boolean>;
 }
 
 /** Ends the names of channels on which tasks are offered again. */
@@ -37,6 +37,7 @@ export class Committers {
   private readonly waiting: WaitingBytes;
   private readonly reoffer: Reoffer;
   private readonly offering = new Set<Promise<void>>();
+  private readonly closing = new AbortController();
   private readonly forgetReconnect: () => void;
 
   constructor(
@@ -44,7 +45,7 @@ export class Committers {
     private readonly producer: string,
     private readonly parts: CommittersParts,
   ) {
-    this.reoffer = new Reoffer(parts);
+    this.reoffer = new Reoffer({ ...parts, closing: this.closing.signal });
     this.waiting = new WaitingBytes(parts.options.producer.waitingBytes);
     this.forgetReconnect = parts.broker.onReconnect((link, silentMs, awayMs) => {
       if (link !== 'commands') return;
@@ -76,6 +77,7 @@ export class Committers {
   /** Resolves when what is being offered again is answered. */
   async close(): Promise<void> {
     this.forgetReconnect();
+    this.closing.abort();
     for (const committer of this.committers.values()) committer.close();
     await Promise.all(this.offering);
   }

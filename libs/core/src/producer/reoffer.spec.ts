@@ -29,7 +29,7 @@ function lost(over: Partial<LostTasks> = {}): LostTasks {
 /** What happens, in order: events, the queue made anew, and tasks offered. */
 function stage(
   answerOf: (task: NewTask) => EnqueueAnswer | BrokerError = () => ({ status: 'accepted' }),
-  { reconnects = true } = {},
+  { reconnects = true, ensures = [] as boolean[], closed = false } = {},
 ) {
   const log: string[] = [];
   const events = new TaskEvents();
@@ -53,22 +53,29 @@ function stage(
       pending.settle(answerOf(pending.task));
     },
   } as EnqueueCommitter;
-  const ensure = async (queue: string): Promise<void> => {
+  const ensure = async (queue: string): Promise<boolean> => {
     await Promise.resolve();
     log.push(`ensure ${queue}`);
+    return ensures.shift() ?? true;
   };
+  const pauses: number[] = [];
   const clock = {
     now: RECONNECTED_AT,
     monotonicMs: () => clock.now,
     wallMs: () => clock.now,
-    after: () => () => undefined,
+    after: (ms: number, run: () => void) => {
+      pauses.push(ms);
+      queueMicrotask(run);
+      return () => undefined;
+    },
   };
+  const closing = closed ? AbortSignal.abort() : new AbortController().signal;
   const losses = new LossAnnouncer(events, clock);
   if (reconnects) losses.reconnected();
   clock.now = NOW;
-  const reoffer = new Reoffer({ clock, events, losses, ensure });
+  const reoffer = new Reoffer({ clock, events, losses, ensure, random: () => 0.5, closing });
   const run = (tasks: LostTasks): Promise<void> => reoffer.lost('orders', tasks, committer);
-  return { run, log, told, offered };
+  return { run, log, told, offered, pauses };
 }
 
 describe('tasks that Redis had accepted and lost', () => {
@@ -89,6 +96,24 @@ describe('tasks that Redis had accepted and lost', () => {
       },
     ]);
     expect(told.reoffered).toEqual([{ queue: 'orders', accepted: 3, present: 0, failed: 0 }]);
+  });
+
+  it('are not offered before their queue is made, however often that fails: its era must be a later one', async () => {
+    const { run, log, pauses, told } = stage(undefined, { ensures: [false, false, false] });
+    await run(lost());
+
+    const made = Array<string>(4).fill('ensure orders');
+    expect(log).toEqual(['data.lost', ...made, 'offer a', 'offer b', 'offer c', 'data.reoffered']);
+    expect(pauses).toEqual([50, 100, 200]);
+    expect(told.reoffered).toMatchObject([{ accepted: 3, failed: 0 }]);
+  });
+
+  it('are not offered at all where that fails until the end, and that is told', async () => {
+    const { run, log, told } = stage(undefined, { ensures: [false], closed: true });
+    await run(lost());
+
+    expect(log).toEqual(['data.lost', 'ensure orders', 'data.reoffered']);
+    expect(told.reoffered).toEqual([{ queue: 'orders', accepted: 0, present: 0, failed: 3 }]);
   });
 
   it('are of other data where no group of the channel is known any more', async () => {

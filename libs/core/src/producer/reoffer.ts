@@ -1,6 +1,6 @@
 import type { NewTask } from '../broker/broker.js';
 import { encodeMeta, type TaskMeta } from '../contract/task-message.js';
-import type { Clock } from '../runtime/clock.js';
+import { type Clock, sleep } from '../runtime/clock.js';
 import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { EnqueueCommitter, LostTasks } from './enqueue-committer.js';
@@ -11,9 +11,16 @@ export interface ReofferParts {
   readonly clock: Clock;
   readonly events: TaskEvents;
   readonly losses: LossAnnouncer;
-  /** Makes the queue's group before anything is written to it, since that is gone, too. */
-  readonly ensure: (queue: string) => Promise<unknown>;
+  /** Makes the queue's group, since that is gone, too, and sees to its era. Answers whether it is there. */
+  readonly ensure: (queue: string) => Promise<boolean>;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Nothing is waited for any more. */
+  readonly closing: AbortSignal;
 }
+
+/** First and longest pause between two tries to make a queue. */
+const ENSURE_PAUSE_MS = { first: 50, longest: 2000 };
 
 /**
  * Offers tasks again that Redis had accepted and lost. Each goes under its own id, so that one which is there after
@@ -36,8 +43,14 @@ export class Reoffer {
       reoffered: deleted ? 0 : lost.tasks.length,
       forgotten: lost.forgotten,
     });
-    await this.parts.ensure(queue);
-    if (deleted || lost.tasks.length === 0) return;
+    if (deleted || lost.tasks.length === 0) {
+      await this.parts.ensure(queue);
+      return;
+    }
+    if (!(await this.isMade(queue))) {
+      this.parts.events.emit('data.reoffered', { queue, accepted: 0, present: 0, failed: lost.tasks.length });
+      return;
+    }
     const now = this.parts.clock.monotonicMs();
     const outcomes = await Promise.all(
       lost.tasks.map(({ task, at }) => offered(committer, asItIsNow(task, now - at))),
@@ -48,6 +61,20 @@ export class Reoffer {
     const present = count('duplicate', 'conflict');
     const failed = outcomes.length - accepted - present;
     this.parts.events.emit('data.reoffered', { queue, accepted, present, failed });
+  }
+
+  /**
+   * Makes the queue, as often as it takes: tasks that were started in other data may only be there again when its era is
+   * a later one, or they would be started under a fence that was given before. Answers whether that was done in time.
+   */
+  private async isMade(queue: string): Promise<boolean> {
+    const { ensure, closing, clock, random } = this.parts;
+    for (let pause = ENSURE_PAUSE_MS.first; !(await ensure(queue));) {
+      if (closing.aborted) return false;
+      await sleep(clock, pause * (0.5 + random()), closing);
+      pause = Math.min(pause * 2, ENSURE_PAUSE_MS.longest);
+    }
+    return true;
   }
 }
 

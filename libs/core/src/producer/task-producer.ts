@@ -94,7 +94,7 @@ export class TaskProducer {
   private readonly partitions: Partitions;
   private readonly placement: Placement;
   private readonly committers: Committers;
-  private readonly ensured = new Map<string, Promise<unknown>>();
+  private readonly ensured = new Map<string, Promise<boolean>>();
   private readonly fullFor = new Map<string, number>();
   private readonly targets = new WeakMap<AnyContract, Target>();
   private readonly parsers: PayloadParsers;
@@ -303,25 +303,29 @@ export class TaskProducer {
    * Makes the queue's groups once per producer, so that tasks never stand in a stream without one.
    * @throws ConfigurationError when the queue is split otherwise than the options say
    */
-  private ensure(queue: string): Promise<unknown> | undefined {
+  private ensure(queue: string): Promise<boolean> | undefined {
     const known = this.ensured.get(queue);
     if (known !== undefined) return known === DONE ? undefined : known;
     const ensuring = prepareQueue(this.parts.broker, queue, this.partitions.of(queue).length).then(
-      () => this.ensured.set(queue, DONE),
+      () => {
+        this.ensured.set(queue, DONE);
+        return true;
+      },
       (error: unknown) => {
         this.ensured.delete(queue);
         // Whoever reads the queue makes the group too; the enqueue that follows reports what is wrong with Redis.
         if (error instanceof ConfigurationError) throw error;
+        return false;
       },
     );
     this.ensured.set(queue, ensuring);
     return ensuring;
   }
 
-  private ensureAnew(queue: string): Promise<unknown> {
+  /** Answers whether it is there. */
+  private async ensureAnew(queue: string): Promise<boolean> {
     this.ensured.delete(queue);
-    // Where it cannot be made, the group that follows says why.
-    return Promise.resolve(this.ensure(queue)).catch(() => undefined);
+    return (await this.ensure(queue)?.catch(() => false)) ?? true;
   }
 
   private targetOf(contract: AnyContract, options: NamedTarget | undefined): Target {
@@ -368,7 +372,7 @@ interface Target {
   readonly version: number;
 }
 
-const DONE: Promise<unknown> = Promise.resolve();
+const DONE = Promise.resolve(true);
 
 function resolveCall(type: string, options: (CallOptions & NamedTarget) | undefined): ResolvedEnqueueOptions {
   if (options === undefined) return resolveEnqueueOptions(type, undefined);
