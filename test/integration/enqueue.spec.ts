@@ -3,7 +3,7 @@ import { ConfigurationError, type TaskQueue } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { gate, handler, lab, QUEUE, range, rejection, watch, whole } from './harness.js';
+import { gate, handler, lab, QUEUE, range, rejection, SPLIT, watch } from './harness.js';
 
 const here = lab();
 
@@ -32,7 +32,7 @@ async function commandsDuring(act: () => Promise<unknown>): Promise<string[]> {
 }
 
 describe('round trips', () => {
-  whole.each([
+  it.skipIf(SPLIT).each([
     [30, 1],
     [150, 2],
     [500, 4],
@@ -52,7 +52,7 @@ describe('round trips', () => {
     expect(await commandsDuring(() => producer.enqueue('a', { n: 1 }))).toEqual(['evalsha']);
   });
 
-  whole('sends one group for each queue of a turn', async () => {
+  it.skipIf(SPLIT)('sends one group for each queue of a turn', async () => {
     const { producer } = await warm();
     await producer.enqueue('warm', {}, { queue: 'other' });
     const commands = await commandsDuring(() =>
@@ -64,14 +64,14 @@ describe('round trips', () => {
 });
 
 describe('order', () => {
-  whole('keeps the order of calls, over group borders too', async () => {
+  it.skipIf(SPLIT)('keeps the order of calls, over group borders too', async () => {
     const { producer } = await here.open();
     await Promise.all(range(700).map((n) => producer.enqueue('a', n)));
 
     expect(await here.payloads()).toEqual(range(700));
   });
 
-  whole('is the order in which one slot runs them', async () => {
+  it.skipIf(SPLIT)('is the order in which one slot runs them', async () => {
     const engine = await here.open({ queues: { [QUEUE]: { concurrency: 1 } } });
     const facts = watch(engine);
     const ran: number[] = [];
@@ -89,7 +89,7 @@ describe('order', () => {
 describe('enqueueMany', () => {
   const order = defineTask({ type: 'order', payload: z.object({ total: z.number().positive() }) });
 
-  whole('answers in order', async () => {
+  it.skipIf(SPLIT)('answers in order', async () => {
     const { producer } = await here.open();
     const items = range(250).map((n) => ({ payload: { total: n + 1 }, options: { id: `order-${n}` } }));
     const answers = await producer.enqueueMany(order, items);
@@ -262,7 +262,7 @@ describe('when', () => {
 });
 
 describe('ids and closing', () => {
-  whole('recognises an id of the caller while the task exists', async () => {
+  it.skipIf(SPLIT)('recognises an id of the caller while the task exists', async () => {
     const engine = await here.open();
     const options = { id: 'mine-1' };
 
@@ -279,7 +279,7 @@ describe('ids and closing', () => {
     expect(await here.admin.xlen(here.key(':tasks'))).toBe(1);
   });
 
-  whole('answers what is under way when closed, and refuses what comes later', async () => {
+  it.skipIf(SPLIT)('answers what is under way when closed, and refuses what comes later', async () => {
     const engine = await here.open();
     await engine.producer.enqueue('a', 'warm');
     const underWay = Promise.all(range(1000).map((n) => engine.producer.enqueue('a', n)));

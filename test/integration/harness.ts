@@ -13,7 +13,7 @@ import {
 } from '@taskq/core';
 import { type RedisServer, startRedisServer, type StartRedisOptions, waitFor } from '@taskq/testing';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { Facts } from './facts.js';
 import { LeakWatch } from './leak-watch.js';
 
@@ -21,13 +21,13 @@ import { LeakWatch } from './leak-watch.js';
 export const QUEUE = 'default';
 
 /** How many partitions {@link QUEUE} has in this run: whatever holds for a queue must hold for one that is split. */
-export const PARTITIONS = Number(process.env['TASKQ_TEST_PARTITIONS'] ?? 1);
+const PARTITIONS = Number(process.env['TASKQ_TEST_PARTITIONS'] ?? 1);
 
 /**
- * A test of a queue that is not split: one that looks at its keys or its script calls, at the order of all its tasks, or
- * at a single slot.
+ * Skips what only holds for a queue that is not split: a test that looks at its keys or its script calls, at the order of
+ * all its tasks, or at a single slot.
  */
-export const whole: typeof it = PARTITIONS > 1 ? (it.skip as typeof it) : it;
+export const SPLIT = PARTITIONS > 1;
 
 /** Lanes of {@link QUEUE} as written in architecture §5; never asked of the code. */
 export const LANE_KEYS = { high: ':tasks:high', normal: ':tasks', low: ':tasks:low' } as const;
@@ -67,7 +67,7 @@ export class Lab {
     return {
       prefix: this.prefix,
       ...options,
-      ...(PARTITIONS > 1 && { queues: split(options) }),
+      ...(SPLIT && { queues: split(options) }),
       redis: { url: this.server.url, ...options.redis },
       // The thread is a compiled file, which sources that run as they are do not have; see lease-guard.spec.
       worker: {

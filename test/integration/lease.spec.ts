@@ -3,7 +3,7 @@ import { waitFor } from '@taskq/testing';
 import { describe, expect, it } from 'vitest';
 import { FaultProxy } from '../chaos/proxy/fault-proxy.js';
 import { type WorkerProcess, workerProgram } from './child-process.js';
-import { gate, handler, lab, lasting, QUEUE, range, watch, whole } from './harness.js';
+import { gate, handler, lab, lasting, QUEUE, range, SPLIT, watch } from './harness.js';
 import { performer } from './performer.js';
 
 const here = lab();
@@ -59,7 +59,7 @@ describe('sweeps', () => {
 });
 
 describe('kill -9', () => {
-  whole('loses nothing: every task starts elsewhere in time, once more at most', async () => {
+  it.skipIf(SPLIT)('loses nothing: every task starts elsewhere in time, once more at most', async () => {
     const engine = await here.open({ queues: { [QUEUE]: { concurrency: 50 } } });
     const facts = watch(engine);
     const victim = child({ queues: { [QUEUE]: { concurrency: 20 } } });
@@ -123,7 +123,7 @@ describe('a zombie', () => {
     await here.untilEmpty(engine);
   });
 
-  whole.each([
+  it.skipIf(SPLIT).each([
     ['complete', () => undefined],
     ['retry', () => Promise.reject(new Error('too late'))],
     ['bury', () => Promise.reject(new NonRetryableError('too late'))],
@@ -224,7 +224,7 @@ describe('a reply that is lost', () => {
 });
 
 describe('a task that kills its process', () => {
-  whole.each(['SIGKILL', 'exit'] as const)(
+  it.skipIf(SPLIT).each(['SIGKILL', 'exit'] as const)(
     'is dead-lettered as crash-loop, and its neighbours keep their attempts: %s',
     async (crash) => {
       const engine = await here.open();

@@ -1,7 +1,7 @@
 import { TaskTimeoutError } from '@taskq/core';
 import { waitFor } from '@taskq/testing';
 import { expect, it } from 'vitest';
-import { gate, handler, lab, QUEUE, range, watch, whole } from './harness.js';
+import { gate, handler, lab, QUEUE, range, SPLIT, watch } from './harness.js';
 
 const here = lab();
 
@@ -93,7 +93,7 @@ it('takes the timeout of the call over that of the handler', async () => {
   expect(dead!.error).toMatchObject({ timeoutMs: 60 });
 });
 
-whole(
+it.skipIf(SPLIT)(
   'settles the attempt of a handler that ignores its signal, and keeps its slot until it ends',
   async () => {
     const engine = await here.open({ queues: { [QUEUE]: { concurrency: 1 } } });

@@ -206,8 +206,8 @@ export const producerRemovals: readonly Removal[] = [
     name: 'what-was-deleted-stays-deleted',
     defence: 'Without it a producer undoes what somebody has deleted on purpose.',
     file: REOFFER,
-    take: 'if (deleted || lost.tasks.length === 0) return;',
-    by: 'if (lost.tasks.length === 0) return;',
+    take: 'if (deleted || lost.tasks.length === 0) {',
+    by: 'if (lost.tasks.length === 0) {',
     witnesses: OFFERED,
   },
   {
