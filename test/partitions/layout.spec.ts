@@ -55,6 +55,9 @@ async function untilEmpty(engine: TaskQueue<MemoryBroker>): Promise<void> {
   await waitFor(empty, { what: 'the queue to be empty', timeoutMs: 5000 });
 }
 
+/** Keys that lie in different parts, however many there are. */
+const KEYS = [...'abcdefghijklmnop'];
+
 const refused = async (call: Promise<unknown>): Promise<ConfigurationError> => {
   const error = await call.then(
     () => undefined,
@@ -114,34 +117,54 @@ describe('another number of partitions', () => {
     await enqueue(anew);
     await untilEmpty(anew);
     expect((await anew.inspector.counts('orders')).dead).toBe(0);
+
+    // From now on it is the former number that is refused.
+    await anew.producer.enqueue('a', 1, { queue: 'orders', delay: '1h' });
+    await refused(enqueue(open(before)));
+    expect((await enqueue(open(after))).status).toBe('accepted');
   });
 
-  it('closes what was there before: a process that still believes in it is refused, and told why', async () => {
-    const old = open(1);
-    await enqueue(old);
-    const worker = await work(old);
-    await untilEmpty(old);
-    await worker.stop();
-    const anew = open(3);
-    await enqueue(anew);
+  it.each([
+    [1, 3],
+    [3, 1],
+    [5, 2],
+  ])(
+    'closes what was there before: a process that still believes in it is refused, and told why (%i, then %i)',
+    async (before, after) => {
+      const old = open(before);
+      await enqueue(old);
+      const worker = await work(old);
+      await untilEmpty(old);
+      await worker.stop();
+      const anew = open(after);
+      await enqueue(anew);
 
-    await expect(enqueue(old)).rejects.toMatchObject({ reason: 'LAYOUT' });
-    await refused(enqueue(old));
+      // Keys of each part, as the old process sees them.
+      const outcomes = await Promise.allSettled(KEYS.map((key) => enqueue(old, key)));
+      const reasons = outcomes.map((outcome) => outcome.status === 'rejected' && String(outcome.reason));
+      for (const reason of reasons) expect(reason).toMatch(/LAYOUT|partitions is/);
+      await refused(enqueue(old));
 
-    expect((await old.inspector.counts('orders')).ready.normal).toBe(0);
-    expect((await anew.inspector.counts('orders')).ready.normal).toBe(1);
-  });
+      expect((await anew.inspector.counts('orders')).ready.normal).toBe(1);
+    },
+  );
 
   it('disturbs nobody where it is refused', async () => {
     const live = open(3);
-    await enqueue(live, 'a');
+    // The last part holds something, and those before it do not.
+    const [, , last] = live.inspector.partitions('orders');
+    const keys: string[] = [];
+    for (const key of KEYS) {
+      await enqueue(live, key);
+      if ((await live.inspector.counts(last!)).ready.normal > keys.length) keys.push(key);
+    }
+    const worker = await work(live);
+    await untilEmpty(live);
+    await worker.stop();
+    await enqueue(live, keys[0]);
     for (const partitions of [1, 2, 5]) await refused(enqueue(open(partitions)));
 
-    // One of these lies in each partition.
-    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) await enqueue(live, key);
-    await work(live);
-    await untilEmpty(live);
-    expect((await live.inspector.counts('orders')).dead).toBe(0);
+    for (const key of KEYS) expect((await enqueue(live, key)).status).toBe('accepted');
   });
 });
 
