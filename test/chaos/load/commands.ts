@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { engineScripts } from '../proxy/engine-scripts.js';
+import type { MachineWatch } from './machine-watch.js';
 import { waitedForCore } from './right-of-way.js';
 import { outermost, type SlowLogEntry, type SentCommand } from './slow-log.js';
 
@@ -24,7 +25,10 @@ export interface SlowCommand {
   readonly name: string;
   /** What it took, waiting included, as Redis measures it. */
   readonly tookMs: number;
-  /** The same less what Redis waited for a core in those 50 ms: what the command costs. */
+  /**
+   * The same less what Redis waited for a core in those 50 ms, or for how long the machine stood still: what the command
+   * costs.
+   */
   readonly ms: number;
   readonly args: number;
   /** Of a script: the slowest command inside it, if that was slow by itself. */
@@ -46,8 +50,9 @@ export interface PhaseCommands {
 /**
  * Watches what Redis does for the engine, phase by phase: how many commands, and which were slow. Redis measures them
  * itself (SLOWLOG), from the first to the last instruction, by the clock on the wall: a command during which another
- * process had the core looks slow without being so. Therefore the log is emptied every 50 ms, and what Redis waited
- * for a core in that time is taken off what was logged in it.
+ * process had the core, or the machine stood still, looks slow without being so. Therefore the log is emptied every
+ * 50 ms, and what Redis waited for a core in that time, or for how long the machine stood still if that was longer, is
+ * taken off what was logged in it.
  */
 export class CommandWatch {
   private readonly phases: PhaseCommands[] = [];
@@ -56,19 +61,21 @@ export class CommandWatch {
   private slow: SlowCommand[] = [];
   private looking: Promise<void> = Promise.resolve();
   private waited: number;
+  private stoodStill = 0;
   private began = { at: 0, waited: 0 };
 
   private constructor(
     private readonly admin: Redis,
     private readonly pid: number,
+    private readonly machine: MachineWatch,
   ) {
     this.waited = waitedForCore(pid);
   }
 
-  static async begin(admin: Redis, pid: number): Promise<CommandWatch> {
+  static async begin(admin: Redis, pid: number, machine: MachineWatch): Promise<CommandWatch> {
     await admin.config('SET', 'slowlog-log-slower-than', String(LOG_FROM_US));
     await admin.config('SET', 'slowlog-max-len', String(LOG_LENGTH));
-    const watch = new CommandWatch(admin, pid);
+    const watch = new CommandWatch(admin, pid, machine);
     await watch.beginPhase();
     watch.looking = watch.lookUntilOver();
     return watch;
@@ -123,8 +130,10 @@ export class CommandWatch {
     const answers = await this.admin.multi().slowlog('GET', LOG_LENGTH).slowlog('RESET').exec();
     const entries = (answers?.[0]?.[1] ?? []) as SlowLogEntry[];
     const waited = waitedForCore(this.pid);
-    const meanwhile = waited - this.waited;
+    const { stoodStillMs } = this.machine;
+    const meanwhile = Math.max(waited - this.waited, stoodStillMs - this.stoodStill);
     this.waited = waited;
+    this.stoodStill = stoodStillMs;
     for (const sent of outermost(entries)) {
       if (sent.client !== WATCHER) this.slow.push(this.describe(sent, meanwhile));
     }

@@ -34,7 +34,7 @@ async function carry(run: Run, plan: LoadPlan): Promise<Observation> {
   const [victim] = site.crowds;
   await warmUp(site, parts);
   const before = await settledMemory(site.admin, plan.steadyMs);
-  const watch = await CommandWatch.begin(site.admin, site.redis.pid ?? 0);
+  const watch = await CommandWatch.begin(site.admin, site.redis.pid ?? 0, site.machine);
   run.onEnd(() => watch.end());
   const phase = <T>(name: string, work: () => Promise<T>): Promise<T> => inPhase(site, watch, name, work);
 
@@ -80,6 +80,7 @@ async function carry(run: Run, plan: LoadPlan): Promise<Observation> {
       'scripts run': watch.calls,
       'held by the worker that died': judgement.victim.held,
       'Redis had the right of way': Number(site.foremost),
+      'milliseconds for which the machine stood still': Math.round(site.machine.stoodStillMs),
     },
   };
 }

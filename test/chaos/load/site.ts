@@ -8,6 +8,7 @@ import type { Run } from '../run.js';
 import { WATCHER } from './commands.js';
 import type { Filled, Filling, Order } from './orders.js';
 import type { LoadPlan } from './plan.js';
+import { MachineWatch } from './machine-watch.js';
 import { giveRightOfWay, giveUpRightOfWay } from './right-of-way.js';
 
 /**
@@ -41,6 +42,7 @@ export class LoadSite {
     readonly crowds: Actor[],
     /** Whether Redis, and this process that looks, go before everybody else on this machine. */
     readonly foremost: boolean,
+    readonly machine: MachineWatch,
   ) {}
 
   static async open(run: Run, plan: LoadPlan): Promise<LoadSite> {
@@ -48,6 +50,8 @@ export class LoadSite {
     run.onEnd(() => redis.stop());
     const foremost = redis.pid !== undefined && giveRightOfWay(redis.pid) && giveRightOfWay(process.pid);
     run.onEnd(() => giveUpRightOfWay(process.pid));
+    const machine = new MachineWatch(foremost);
+    run.onEnd(() => machine.end());
     const admin = new Redis({ ...redis.connection, connectionName: WATCHER });
     admin.on('error', () => undefined);
     run.onEnd(() => admin.disconnect());
@@ -61,7 +65,19 @@ export class LoadSite {
     const engine = await run.engine(options);
     const epochMs = steadyMs();
     const filler = run.actor('filler', options, { name: 'filler', filler: { epochMs } });
-    const site = new LoadSite(run, plan, redis, admin, engine, options, epochMs, filler, [], foremost);
+    const site = new LoadSite(
+      run,
+      plan,
+      redis,
+      admin,
+      engine,
+      options,
+      epochMs,
+      filler,
+      [],
+      foremost,
+      machine,
+    );
     for (let i = 0; i < plan.processes; i += 1) site.join(`crowd-${i}`);
     await Promise.all([filler, ...site.crowds].map((actor) => actor.until('ready', 60_000)));
     return site;
