@@ -56,7 +56,7 @@ async function untilEmpty(engine: TaskQueue<MemoryBroker>): Promise<void> {
 }
 
 /** Keys that lie in different parts, however many there are. */
-const KEYS = [...'abcdefghijklmnop'];
+const KEYS = 'a b c d e f g h i j k l m n o p'.split(' ');
 
 const refused = async (call: Promise<unknown>): Promise<ConfigurationError> => {
   const error = await call.then(
