@@ -179,6 +179,22 @@ export const producerRemovals: readonly Removal[] = [
     witnesses: KEPT,
   },
   {
+    name: 'an-id-is-accepted-when-one-of-its-tasks-was',
+    defence: 'Without it a task that was accepted beside one with the same id that was not is enqueued again.',
+    file: UNRESOLVED,
+    take: 'if (other === undefined || !stands(other)) ids.set(id, answer);',
+    by: 'if (other === undefined) ids.set(id, answer);',
+    witnesses: DOUBT,
+  },
+  {
+    name: 'an-id-is-in-doubt-until-every-group-with-it-is-known',
+    defence: 'Without it a task is enqueued again while it may have been accepted in another group.',
+    file: UNRESOLVED,
+    take: 'accepted || doubt.groups === 0 ? doubt.waiting.splice(0) : []',
+    by: 'doubt.waiting.splice(0)',
+    witnesses: DOUBT,
+  },
+  {
     name: 'what-is-remembered-of-ids-is-bounded',
     defence: 'Without it every outage leaves ids behind in a process that lives for months.',
     file: UNRESOLVED,

@@ -10,17 +10,22 @@ interface Given {
   /** The life of the task, and its deliveries since the last outcome that counts. */
   readonly life: string;
   readonly stretch: Stretch;
+  readonly last: Stretch['last'];
   readonly attempt: number | undefined;
 }
 
-/** Starts of a task between two outcomes. */
+/** Starts of a task between two outcomes, and its last delivery. */
 interface Stretch {
   starts: number;
+  last: { readonly delivery: number; started: boolean };
 }
 
 /**
  * Fences of one task grow with every delivery that is started, whatever the store has forgotten; no attempt goes
  * beyond the last, no task is started again and again without an outcome, and no queue beyond its slots.
+ *
+ * A store that has begun to count anew gives a delivery the number of an earlier one. A word about that one which comes
+ * only then is taken for one about this: what was handed back before it started is counted so, though it has started now.
  */
 export class Starts implements Law {
   readonly name = 'starts';
@@ -29,12 +34,16 @@ export class Starts implements Law {
   private readonly received = new Map<string, Given>();
   private readonly fences = new Map<string, { readonly order: number; readonly fence: number }[]>();
   private stretches = new Map<string, Stretch>();
+  private hasForgotten = false;
 
   sees(fact: Fact, scene: Scene): void {
     if (fact.kind === 'applied') this.applied(fact, scene);
     else if (fact.kind === 'received') this.arrived(fact);
     else if (fact.kind === 'started') this.started(fact, scene);
-    else if (fact.kind === 'blow' && FORGETTING.has(fact.blow)) this.stretches = new Map();
+    else if (fact.kind === 'blow' && FORGETTING.has(fact.blow)) {
+      this.stretches = new Map();
+      this.hasForgotten = true;
+    }
   }
 
   private applied({ call }: Fact & { kind: 'applied' }, scene: Scene): void {
@@ -43,24 +52,36 @@ export class Starts implements Law {
       const [{ queue, outcomes }] = call.request;
       const refused = new Set(call.answer.stale);
       for (const [i, outcome] of outcomes.entries()) {
-        if (refused.has(i) || (outcome.kind === 'release' && !outcome.started)) continue;
-        this.stretches.delete(`${queue} ${outcome.lease.lane} ${outcome.lease.entryId}`);
+        if (refused.has(i)) continue;
+        const entry = `${queue} ${outcome.lease.lane} ${outcome.lease.entryId}`;
+        if (outcome.kind === 'release' && !outcome.started) this.notStarted(entry, outcome.lease.delivery);
+        else this.stretches.delete(entry);
       }
     }
     if (call.verb === 'settle' || call.verb === 'fetch' || call.verb === 'reclaim')
       for (const delivery of call.answer.deliveries) this.give(delivery, scene);
   }
 
+  private notStarted(entry: string, delivery: number): void {
+    const stretch = this.stretches.get(entry);
+    if (!stretch?.last.started || stretch.last.delivery !== delivery) return;
+    if (!this.hasForgotten)
+      throw new LawBroken(this.name, `${entry} was handed back as not started, and was`);
+    stretch.starts -= 1;
+  }
+
   private give(delivery: Delivery, { book }: Scene): void {
     const { queue, lane, entryId, fields } = delivery;
     const id = idOf(fields, entryId);
     const entry = `${queue} ${lane} ${entryId}`;
-    const stretch = this.stretches.get(entry) ?? { starts: 0 };
+    const last = { delivery: delivery.delivery, started: false };
+    const stretch = this.stretches.get(entry) ?? { starts: 0, last };
+    stretch.last = last;
     this.stretches.set(entry, stretch);
     const task = book.queue(queue).tasks.get(id);
     this.order += 1;
     const life = `${queue} ${id} ${task?.life ?? 0}`;
-    this.given.set(delivery, { order: this.order, life, stretch, attempt: task?.attempt });
+    this.given.set(delivery, { order: this.order, life, stretch, last, attempt: task?.attempt });
   }
 
   private arrived({ by, deliveries }: Fact & { kind: 'received' }): void {
@@ -81,6 +102,7 @@ export class Starts implements Law {
     if (start.attempt !== given.attempt)
       this.broken(start, `is attempt ${start.attempt}, not ${given.attempt}`);
     given.stretch.starts += 1;
+    given.last.started = true;
     if (given.stretch.starts > plan.worker.maxDeliveries)
       this.broken(start, `was started ${given.stretch.starts} times without an outcome`);
     this.fenced(start, given);

@@ -67,6 +67,38 @@ describe('UnresolvedTasks', () => {
     expect(await Promise.all(asked)).toEqual([true, true, false, false]);
   });
 
+  it('takes an id for accepted when one of several tasks with it was, whichever', async () => {
+    for (const answers of [
+      [{ status: 'conflict', id: 'x' }, ACCEPTED, { status: 'duplicate', id: 'a' }],
+      [ACCEPTED, { status: 'full' }, { status: 'full' }],
+    ] as const) {
+      const tasks = new UnresolvedTasks();
+      const group = [task('a'), task('a'), task('a')];
+      tasks.add(group);
+      const asked = tasks.whetherAccepted('a');
+      tasks.resolve(group, answers);
+
+      expect(await asked).toBe(true);
+      expect(await tasks.whetherAccepted('a')).toBe(true);
+      expect(tasks.standsFor('a')).toBe('a');
+    }
+  });
+
+  it('does not say of an id that it is not there before every group with it is known', async () => {
+    const tasks = new UnresolvedTasks();
+    tasks.add([task('a')]);
+    tasks.add([task('a')]);
+    let told: boolean | undefined | 'nothing' = 'nothing';
+    const asked = tasks.whetherAccepted('a').then((accepted) => (told = accepted));
+    tasks.resolve([task('a')], 'not-applied');
+    await Promise.resolve();
+    expect([told, tasks.has('a')]).toEqual(['nothing', true]);
+    tasks.resolve([task('a')], [ACCEPTED]);
+
+    expect(await asked).toBe(true);
+    expect(await tasks.whetherAccepted('a')).toBe(true);
+  });
+
   it('remembers that a task was accepted, and forgets one that was not: it may be enqueued anew', async () => {
     const tasks = new UnresolvedTasks();
     const group = [task('a'), task('b')];

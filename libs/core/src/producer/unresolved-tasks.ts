@@ -1,4 +1,4 @@
-import type { NewTask } from '../broker/broker.js';
+import type { EnqueueAnswer, NewTask } from '../broker/broker.js';
 import type { GroupFate } from './enqueue-channel.js';
 
 /** Ids of which it is remembered what was found out. */
@@ -13,23 +13,35 @@ type Resolved = (accepted: boolean | undefined) => void;
  */
 type FoundOut = { readonly standsFor: string } | 'forgotten' | 'gone';
 
+/** An id of which nobody knows what became of it: it was in so many groups that were given up. */
+interface Doubt {
+  groups: number;
+  /** One of them was so long ago that nobody can tell any more. */
+  forgotten: boolean;
+  readonly waiting: Resolved[];
+}
+
 /**
  * Tasks of which the caller was told that nobody knows what became of them. Whoever enqueues one of them again, by its
  * id, is to be told the truth, also when the first copy was accepted and is completed by now: then no other trace of it
  * is left.
  */
 export class UnresolvedTasks {
-  private readonly waiting = new Map<string, Resolved[]>();
+  private readonly doubts = new Map<string, Doubt>();
   /** By id, oldest first. */
   private readonly known = new Map<string, FoundOut>();
 
   add(tasks: readonly NewTask[]): void {
-    for (const { id } of tasks) this.waiting.set(id, []);
+    for (const id of new Set(tasks.map((task) => task.id))) {
+      const doubt = this.doubts.get(id) ?? { groups: 0, forgotten: false, waiting: [] };
+      doubt.groups += 1;
+      this.doubts.set(id, doubt);
+    }
   }
 
   /** Whether anything is to be found out about the task, or is known that its caller is to be told. */
   has(id: string): boolean {
-    return this.waiting.has(id) || (this.known.has(id) && !this.mayHaveRun(id));
+    return this.doubts.has(id) || (this.known.has(id) && !this.mayHaveRun(id));
   }
 
   /**
@@ -45,9 +57,9 @@ export class UnresolvedTasks {
    * be, nothing when that cannot be found out any more. That is told once: whoever asks again has made up his mind.
    */
   whetherAccepted(id: string): Promise<boolean | undefined> {
-    const waiting = this.waiting.get(id);
-    if (waiting) return new Promise((resolve) => waiting.push(resolve));
     const known = this.known.get(id);
+    const doubt = this.doubts.get(id);
+    if (doubt && typeof known !== 'object') return new Promise((resolve) => doubt.waiting.push(resolve));
     if (known === 'forgotten') this.known.delete(id);
     return Promise.resolve(known === 'forgotten' ? undefined : typeof known === 'object');
   }
@@ -58,17 +70,18 @@ export class UnresolvedTasks {
     return typeof known === 'object' ? known.standsFor : id;
   }
 
-  /** Tells everybody who waits what became of a group's tasks. */
+  /**
+   * Tells everybody who waits what became of a group's tasks. Several of them may have one id, in one group or in several:
+   * it was accepted when one of them was, and it was not when all are known and none was.
+   */
   resolve(tasks: readonly NewTask[], fate: GroupFate): void {
+    const ids = new Map<string, EnqueueAnswer | undefined>();
     tasks.forEach(({ id }, i) => {
-      const waiting = this.waiting.get(id) ?? [];
-      this.waiting.delete(id);
       const answer = typeof fate === 'string' ? undefined : fate[i];
-      const accepted = answer?.status === 'accepted' || answer?.status === 'duplicate';
-      if (accepted) this.remember(id, { standsFor: 'id' in answer ? answer.id : id });
-      else if (fate === 'gone' || (fate === 'forgotten' && waiting.length === 0)) this.remember(id, fate);
-      for (const resolved of waiting) resolved(fate === 'forgotten' ? undefined : accepted);
+      const other = ids.get(id);
+      if (other === undefined || !stands(other)) ids.set(id, answer);
     });
+    for (const [id, answer] of ids) this.resolveOne(id, answer, fate);
   }
 
   /** The task was accepted for certain. */
@@ -81,6 +94,19 @@ export class UnresolvedTasks {
     for (const [id, known] of this.known) if (typeof known === 'object') this.known.set(id, 'gone');
   }
 
+  private resolveOne(id: string, answer: EnqueueAnswer | undefined, fate: GroupFate): void {
+    const doubt = this.doubts.get(id) ?? { groups: 1, forgotten: false, waiting: [] };
+    doubt.groups -= 1;
+    doubt.forgotten ||= fate === 'forgotten';
+    if (doubt.groups === 0) this.doubts.delete(id);
+    const accepted = answer !== undefined && stands(answer);
+    const toldTo = accepted || doubt.groups === 0 ? doubt.waiting.splice(0) : [];
+    if (accepted) this.remember(id, { standsFor: 'id' in answer ? answer.id : id });
+    else if (fate === 'gone') this.remember(id, fate);
+    else if (doubt.forgotten && doubt.groups === 0 && toldTo.length === 0) this.remember(id, 'forgotten');
+    for (const resolved of toldTo) resolved(!accepted && doubt.forgotten ? undefined : accepted);
+  }
+
   private remember(id: string, found: FoundOut): void {
     this.known.set(id, found);
     for (const oldest of this.known.keys()) {
@@ -88,4 +114,9 @@ export class UnresolvedTasks {
       this.known.delete(oldest);
     }
   }
+}
+
+/** Whether there is a task: this one, or the one that it is a duplicate of. */
+function stands({ status }: EnqueueAnswer): boolean {
+  return status === 'accepted' || status === 'duplicate';
 }
