@@ -180,7 +180,8 @@ export const producerRemovals: readonly Removal[] = [
   },
   {
     name: 'an-id-is-accepted-when-one-of-its-tasks-was',
-    defence: 'Without it a task that was accepted beside one with the same id that was not is enqueued again.',
+    defence:
+      'Without it a task that was accepted beside one with the same id that was not is enqueued again.',
     file: UNRESOLVED,
     take: 'if (other === undefined || !stands(other)) ids.set(id, answer);',
     by: 'if (other === undefined) ids.set(id, answer);',
