@@ -22,3 +22,11 @@ export function meanAfter(meanBytes: number, bytes: number): number {
 export function entriesPerPage(meanBytes: number, most: number): number {
   return Math.max(1, Math.min(most, Math.floor(GROUP_BYTES / Math.max(1, meanBytes))));
 }
+
+/**
+ * How many calls of a queue that change tasks are under way at once: two, so that Redis works on one while this process
+ * makes the next. With several partitions the others are worked on meanwhile, and half as many calls are twice as large.
+ */
+export function callsAtOnce(partitions: number): number {
+  return partitions === 1 ? 2 : 1;
+}

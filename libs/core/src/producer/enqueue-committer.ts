@@ -7,7 +7,7 @@ import {
   EnqueueOutcomeUnknownError,
   type TaskqError,
 } from '../contract/errors.js';
-import { GROUP_BYTES } from '../policy/group-size.js';
+import { callsAtOnce, GROUP_BYTES } from '../policy/group-size.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { atEndOfTurn } from '../runtime/turn.js';
 import { type AcceptedTask, AcceptedTasks } from './accepted-tasks.js';
@@ -63,10 +63,7 @@ const GROUP_SIZE = 200;
  */
 const SHARE_IN_LINE = { wait: 0.9, spread: 0.25 };
 
-/** Groups under way at once: while Redis works on one, the next is made. */
-const CHANNELS = 2;
-
-/** The same where an answer waits for a disk or for replicas, which take in many groups at once. */
+/** Groups under way at once where an answer waits for a disk or for replicas, which take in many groups at once. */
 const PATIENT_CHANNELS = 16;
 
 /**
@@ -121,7 +118,7 @@ export class EnqueueCommitter {
       lost: (groups: LostGroups) => this.lost(groups),
     };
     this.channels = Array.from(
-      { length: durability === 'accepted' ? CHANNELS : PATIENT_CHANNELS },
+      { length: durability === 'accepted' ? callsAtOnce(parts.partitions) : PATIENT_CHANNELS },
       (_, i) => new EnqueueChannel(`${name}-${i}`, channelParts),
     );
     this.idle = [...this.channels];
@@ -251,7 +248,7 @@ export class EnqueueCommitter {
     this.sending -= group.length;
     this.idle.push(channel);
     for (const tell of confirming) tell(failure);
-    const alone = group.length >= SPREAD_FROM && this.sending < group.length / 2;
+    const alone = this.channels.length > 1 && group.length >= SPREAD_FROM && this.sending < group.length / 2;
     const now = alone ? Math.ceil(group.length / 2) : group.length;
     answer(group, outcomes, 0, now);
     if (now < group.length) setImmediate(() => answer(group, outcomes, now, group.length));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type EnqueueOptions, resolveEnqueueOptions } from '../policy/task-options.js';
-import { newTask, uniquenessOf } from './new-task.js';
+import { newTask } from './new-task.js';
 
 const PAYLOAD = { amount: 5 };
 
@@ -8,8 +8,7 @@ const PAYLOAD = { amount: 5 };
 function taskOf(version: number, options: EnqueueOptions = {}) {
   const call = resolveEnqueueOptions('pay', options);
   const json = JSON.stringify(PAYLOAD);
-  const enqueued = { type: 'pay', version, payload: PAYLOAD, json, priority: 'normal', call } as const;
-  return newTask(enqueued, 'p.1', uniquenessOf(enqueued));
+  return newTask({ type: 'pay', version, payload: PAYLOAD, json, priority: 'normal', call }, () => 'p.1');
 }
 
 describe('the version of a payload', () => {

@@ -31,7 +31,7 @@ import { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { Committers } from './committers.js';
-import { newTask, uniqueKeys, uniquenessOf } from './new-task.js';
+import { newTask } from './new-task.js';
 import { Placement } from './placement.js';
 
 /** The answer to an enqueue: `id` is the task that will run, which for a duplicate or conflict is the first one. */
@@ -223,12 +223,14 @@ export class TaskProducer {
     const json = this.encode(type, payload);
     const checked = this.check(type, contract, payload);
     const call = resolveCall(type, options);
-    const enqueued = { type, version, payload, json, priority, call };
-    const uniqueness = uniquenessOf(enqueued);
-    const { id, partitionKey } = call;
-    const place = this.placement.place(queue, type, { id, partitionKey, uniqueKeys: uniqueKeys(uniqueness) });
-    const task = newTask(enqueued, place.id, uniqueness);
-    return { queue, partition: place.partition, durability: call.durability ?? durability, task, checked };
+    let partition = queue;
+    const task = newTask({ type, version, payload, json, priority, call }, (uniqueKeys) => {
+      const { id, partitionKey } = call;
+      const place = this.placement.place(queue, type, { id, partitionKey, uniqueKeys });
+      ({ partition } = place);
+      return place.id;
+    });
+    return { queue, partition, durability: call.durability ?? durability, task, checked };
   }
 
   private encode(type: string, payload: unknown): string {

@@ -1,7 +1,7 @@
 import type { Delivery, LaneQuota, Lease, SettleAnswer, Settlement } from '../broker/broker.js';
 import { BrokerError, BrokerTimeoutError } from '../contract/errors.js';
 import { sleep } from '../runtime/clock.js';
-import { GROUP_BYTES } from '../policy/group-size.js';
+import { callsAtOnce, GROUP_BYTES } from '../policy/group-size.js';
 import { atEndOfTurn } from '../runtime/turn.js';
 import { bytesOf } from './settlement.js';
 import type { ConsumerParts } from './worker-parts.js';
@@ -50,9 +50,6 @@ interface Waiting<Decision> {
   maybeApplied?: boolean;
 }
 
-/** Calls under way at once: while Redis works on one, the handlers of the other run. */
-const CALLS = 2;
-
 /** Fewer outcomes than this are not worth a second call: they leave with the answer of the first. */
 const SECOND_CALL_MIN = 16;
 
@@ -71,6 +68,8 @@ export class Settler<Decision> {
   private scheduled = false;
   private fetches = 0;
   private groupSize = GROUP_SIZE;
+  /** Calls under way at once: while Redis works on one, the handlers of the other run. */
+  private readonly calls: number;
   private pause = RETRY_PAUSE_MS.first;
   private whenFlushed: (() => void)[] = [];
   private readonly closing = new AbortController();
@@ -81,7 +80,9 @@ export class Settler<Decision> {
     private readonly queue: string,
     private readonly parts: ConsumerParts,
     private readonly owner: SettlerOwner<Decision>,
-  ) {}
+  ) {
+    this.calls = callsAtOnce(parts.partitions.optionsOf(queue).partitions);
+  }
 
   /** Outcomes that could not be settled at the first try, and are not settled yet. */
   get overdue(): number {
@@ -156,13 +157,13 @@ export class Settler<Decision> {
   }
 
   private mayCallAgain(): boolean {
-    return this.underWay.size < CALLS && this.count >= SECOND_CALL_MIN;
+    return this.underWay.size < this.calls && this.count >= SECOND_CALL_MIN;
   }
 
   private flush(): void {
     if (this.closing.signal.aborted) return;
     const { count } = this;
-    const halves = this.underWay.size === 0 && count >= 2 * SECOND_CALL_MIN;
+    const halves = this.calls > 1 && this.underWay.size === 0 && count >= 2 * SECOND_CALL_MIN;
     const share = halves ? Math.ceil(count / 2) : count;
     do {
       if (this.underWay.size > 0 && !this.mayCallAgain()) return;
