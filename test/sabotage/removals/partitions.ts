@@ -170,8 +170,8 @@ export const partitionRemovals: readonly Removal[] = [
     name: 'a-partition-runs-the-handlers-of-its-queue',
     defence: 'Without it no task of a queue with partitions finds its handler.',
     file: EXECUTOR,
-    take: 'this.queue = partitions.queueOf(partition);',
-    by: 'this.queue = partition;',
+    take: 'queue: partitions.queueOf(partition), worker',
+    by: 'queue: partition, worker',
     witnesses: SPREAD,
   },
   {

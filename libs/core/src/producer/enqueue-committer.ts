@@ -74,8 +74,8 @@ const PATIENT_CHANNELS = 16;
 const SPREAD_FROM = 32;
 
 /**
- * Gathers the tasks that are enqueued in one queue, or one partition of it, during one turn of the event loop and sends them together. A lone
- * task leaves at the end of its turn; tasks that come while every channel is busy leave with the next group.
+ * Gathers the tasks that are enqueued in one queue, or one partition of it, during one turn of the event loop and sends
+ * them together. A lone task leaves at the end of its turn; tasks that come while every channel is busy leave with the next group.
  */
 export class EnqueueCommitter {
   private readonly channels: readonly EnqueueChannel[];

@@ -17,7 +17,7 @@ import {
   type ResolvedTaskOptions,
 } from '../policy/task-options.js';
 import { isThenable } from '../runtime/thenable.js';
-import { crashesOf, Execution } from './execution.js';
+import { crashesOf, Execution, type Where } from './execution.js';
 import type { HandlerDefinition } from './handler-registry.js';
 import { type OlderPayloadParser, upgrading } from './payload-upgrade.js';
 import type { ConsumerParts } from './worker-parts.js';
@@ -49,11 +49,14 @@ export interface ExecutionObserver {
   ended(execution: Execution, result: ExecutionResult): void;
 }
 
-/** Runs the tasks of one queue, or of one partition of it: decode, find the handler, parse the payload, run, tell. Steps in that order. */
+/**
+ * Runs the tasks of one queue, or of one partition of it: decode, find the handler, parse the payload, run, tell. Steps in
+ * that order.
+ */
 export class Executor {
   private readonly handlers: ReadonlyMap<string, PreparedHandler>;
-  /** The queue as people know it. */
-  private readonly queue: string;
+  /** The same for every task. */
+  private readonly where: Where;
 
   /** @throws ConfigurationError when a handler's options or schema cannot work */
   constructor(
@@ -62,9 +65,11 @@ export class Executor {
     private readonly observer: ExecutionObserver,
   ) {
     const { registry, parsers, options, partitions } = parts;
-    this.queue = partitions.queueOf(partition);
+    this.where = { queue: partitions.queueOf(partition), worker: parts.consumer };
     this.handlers = new Map(
-      registry.of(this.queue).map((handler) => [handler.type, prepared(handler, parsers, options.tasks)]),
+      registry
+        .of(this.where.queue)
+        .map((handler) => [handler.type, prepared(handler, parsers, options.tasks)]),
     );
   }
 
@@ -112,9 +117,8 @@ export class Executor {
       );
       return;
     }
-    const { clock, consumer } = this.parts;
-    const where = { queue: this.queue, worker: consumer };
-    const execution = new Execution(delivery, message, options, clock.monotonicMs(), where);
+    const startedAt = this.parts.clock.monotonicMs();
+    const execution = new Execution(delivery, message, options, startedAt, this.where);
     this.observer.started(execution);
     this.invoke(execution, handler, decoded.value);
   }
