@@ -291,7 +291,14 @@ async function playWorker(answer: Answer): Promise<void> {
     ),
   );
   await Promise.all(rules.map(({ done }) => done));
-  for (const { what, match, after } of WORKER_VERBS) if (after) await inject(what, match).done;
+  for (const { what, match } of WORKER_VERBS.filter(({ after }) => after)) {
+    const rule = inject(what, match);
+    // Asked only when a wait brings a task; one that arrives with a settlement is fetched by that.
+    for (let n = 0; rule.count === 0; n += 1) {
+      accepted.push(await enqueue('quick', `${what} ${n}`));
+      await lasting(50);
+    }
+  }
   // Asked anew whenever a link was lost: which data it is, and what is missing of it.
   const again = ['ensure', 'data-set'].map((what) => inject(what, { script: what }));
   proxy.resetAll();
