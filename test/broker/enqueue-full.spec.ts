@@ -82,6 +82,25 @@ describe('maxReady', () => {
     expect(statuses(answers)).toEqual(['accepted', 'duplicate', 'duplicate', 'accepted', 'full']);
   });
 
+  it('counts tasks of several lanes in one group', async () => {
+    const { broker } = world();
+    const tasks = [...newTasks(2, { lane: 'high' }), ...newTasks(2), ...newTasks(2, { lane: 'low' })];
+
+    const answers = await enqueue(broker, tasks, { maxReady: 3 });
+
+    expect(statuses(answers)).toEqual(['accepted', 'accepted', 'accepted', 'full', 'full', 'full']);
+  });
+
+  it('counts tasks with a key of their own', async () => {
+    const { broker } = world();
+    const keyed = ['a', 'b', 'c'].map((key) => newTask({ unique: { key, ttlMs: 60_000 } }));
+
+    const answers = await enqueue(broker, [...keyed, newTask()], { maxReady: 2 });
+
+    expect(statuses(answers)).toEqual(['accepted', 'accepted', 'full', 'full']);
+    expect(await broker.find('orders', keyed[2]!.id)).toBeUndefined();
+  });
+
   it('of 0 is no limit', async () => {
     const { broker } = world();
 
