@@ -162,7 +162,7 @@ describe('enqueue options', () => {
 
   it('are all documented, and no others', async () => {
     const listed = known(await refusal({ [STRANGER]: 1 }));
-    const path = 'libs/core/src/producer/task-producer.ts';
+    const path = 'libs/core/src/producer/preparation.ts';
     const besides = [
       ...interfaceMembers(path, 'CallOptions').keys(),
       ...interfaceMembers(path, 'NamedTarget').keys(),

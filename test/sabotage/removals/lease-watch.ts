@@ -95,7 +95,7 @@ export const leaseWatchRemovals: readonly Removal[] = [
       'Without it a handler that ends during a long drain is never told that a peer may have its task.',
     file: TASK_WORKER,
     take: '!this.keepers.includes(service)',
-    by: 'service !== this.keepers[0]',
+    by: '!this.keepers.slice(1).includes(service)',
     witnesses: UNPROVEN,
   },
   {

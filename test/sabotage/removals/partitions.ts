@@ -4,6 +4,7 @@ const CHOICE = 'libs/core/src/policy/partition-choice.ts';
 const PARTITIONS = 'libs/core/src/policy/partitions.ts';
 const OPTIONS = 'libs/core/src/policy/engine-options.ts';
 const PLACEMENT = 'libs/core/src/producer/placement.ts';
+const TURNS = 'libs/core/src/producer/partition-turns.ts';
 const IDS = 'libs/core/src/producer/task-ids.ts';
 const NAMES = 'libs/core/src/contract/partition-names.ts';
 const PREPARE = 'libs/core/src/broker/prepare-queue.ts';
@@ -16,6 +17,7 @@ const SCRIPTS = 'libs/core/src/redis/scripts';
 
 const CHOSEN = ['libs/core/src/policy/partition-choice.spec.ts'];
 const PLACED = ['libs/core/src/producer/placement.spec.ts'];
+const TAKEN_IN_TURN = ['libs/core/src/producer/partition-turns.spec.ts'];
 const DIVIDED = ['libs/core/src/policy/partitions.spec.ts'];
 const NAMED = ['libs/core/src/contract/partition-names.spec.ts'];
 const LAYOUT = ['test/partitions/layout.spec.ts'];
@@ -51,17 +53,32 @@ export const partitionRemovals: readonly Removal[] = [
     name: 'producers-begin-in-different-partitions',
     defence: 'Without it the first tasks of every process are the work of one primary.',
     file: PLACEMENT,
-    take: '?? fnv1a(this.producer);',
-    by: '?? 0;',
+    take: 'fnv1a(producer) % names.length',
+    by: '0 * names.length',
     witnesses: PLACED,
   },
   {
     name: 'a-few-tasks-are-work-for-all-partitions',
     defence:
       'Without it a burst of tasks waits for the slots of one partition while those of the others are free.',
-    file: PLACEMENT,
-    take: '    this.turns.set(queue, turn + 1);\n',
-    witnesses: PLACED,
+    file: TURNS,
+    take: 'if (!this.together) this.current = this.fewest(() => true);\n    else ',
+    witnesses: TAKEN_IN_TURN,
+  },
+  {
+    name: 'each-partition-gets-as-much-as-the-others',
+    defence: 'Without it turns of different sizes give one partition most of the work.',
+    file: TURNS,
+    take: ' || this.given[position]! < this.given[best]!',
+    witnesses: TAKEN_IN_TURN,
+  },
+  {
+    name: 'a-partition-gets-no-more-than-a-group-at-once',
+    defence: 'Without it thousands of tasks of one turn are the work of one partition.',
+    file: TURNS,
+    take: 'this.tasks % TOGETHER === 0',
+    by: 'this.tasks === 0',
+    witnesses: TAKEN_IN_TURN,
   },
   {
     name: 'an-id-leads-to-its-partition',

@@ -7,6 +7,7 @@ const COMMITTERS = `${PRODUCER}/committers.ts`;
 const ACCEPTED = `${PRODUCER}/accepted-tasks.ts`;
 const UNRESOLVED = `${PRODUCER}/unresolved-tasks.ts`;
 const REOFFER = `${PRODUCER}/reoffer.ts`;
+const PREPARATION = 'libs/core/src/producer/preparation.ts';
 const TASK_PRODUCER = `${PRODUCER}/task-producer.ts`;
 
 const DOUBT = [`${PRODUCER}/unresolved-tasks.spec.ts`];
@@ -263,7 +264,7 @@ export const producerRemovals: readonly Removal[] = [
   {
     name: 'a-payload-is-held-against-its-schema-at-the-call',
     defence: 'Without it a wrong payload is found by a worker, when the caller is long gone.',
-    file: TASK_PRODUCER,
+    file: PREPARATION,
     take: 'if (!parsed.ok) throw new InvalidPayloadError(type, parsed.issues);',
     witnesses: ENQUEUE,
   },
@@ -271,13 +272,14 @@ export const producerRemovals: readonly Removal[] = [
     name: 'a-schema-that-answers-later-is-waited-for',
     defence: 'Without it a payload is written before anybody knows whether it is valid.',
     file: TASK_PRODUCER,
-    take: '      if (checked instanceof Promise) await checked;\n',
+    take: 'checked instanceof Promise ? checked.then(() => this.ensure(queue)) : this.ensure(queue);',
+    by: 'this.ensure(queue);',
     witnesses: REMEMBERED,
   },
   {
     name: 'a-task-type-is-a-name',
     defence: 'Without it a type with a newline breaks the text in which a waiting task is stored.',
-    file: TASK_PRODUCER,
+    file: PREPARATION,
     take: '    if (!isName(type)) {\n',
     by: '    if (false) {\n',
     witnesses: ENQUEUE,
@@ -293,7 +295,7 @@ export const producerRemovals: readonly Removal[] = [
   {
     name: 'a-call-has-the-version-of-its-contract',
     defence: 'Without it a call says one version in silence, and the contract’s is written.',
-    file: TASK_PRODUCER,
+    file: PREPARATION,
     take: "    if (options?.version !== undefined) throw belongsToContract(contract, 'version');\n",
     witnesses: ['test/integration/versions.spec.ts'],
     only: 'what the contract says',
@@ -357,7 +359,7 @@ export const producerRemovals: readonly Removal[] = [
     name: 'what-is-accepted-again-is-in-no-doubt',
     defence: 'Without it whoever enqueues the id anew is told for ever that nobody knows.',
     file: TASK_PRODUCER,
-    take: '      if (task.ownId) this.committers.accepted(partition, task.id);\n',
+    take: '    if (task.ownId) this.committers.accepted(partition, task.id);\n',
     witnesses: REFUSED,
     only: 'like any other',
   },

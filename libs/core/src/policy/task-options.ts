@@ -132,7 +132,7 @@ export interface EnqueueOptions extends TaskOptions {
    * Tasks of a queue with partitions that have the same key are kept in the same one, in the order in which they are
    * enqueued; 1 to 512 characters. Needed where a call has several of `id`, `idempotencyKey` and `deduplicate`: each of
    * them only compares tasks of one partition. Without effect on a queue that is not split.
-   * @default by the one of these, else each partition in turn
+   * @default by the one of these, else spread evenly
    */
   partitionKey?: string;
   /** Strings that travel beside the payload, at most 64 of them and 8 KiB in all. */

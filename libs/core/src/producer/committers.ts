@@ -5,7 +5,7 @@ import type { Partitions } from '../policy/partitions.js';
 import type { Clock } from '../runtime/clock.js';
 import type { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
-import { EnqueueCommitter, type LostTasks } from './enqueue-committer.js';
+import { EnqueueCommitter, type LostTasks, type TasksUnderWay } from './enqueue-committer.js';
 import { Reoffer } from './reoffer.js';
 import { UnresolvedTasks } from './unresolved-tasks.js';
 import { WaitingBytes } from './waiting-line.js';
@@ -34,6 +34,8 @@ const AGAIN = '-again';
 export class Committers {
   private readonly committers = new Map<string, EnqueueCommitter>();
   private readonly unresolved = new Map<string, UnresolvedTasks>();
+  /** Tasks under way to all partitions of a queue, by queue and durability. */
+  private readonly underWay = new Map<string, TasksUnderWay>();
   private readonly waiting: WaitingBytes;
   private readonly reoffer: Reoffer;
   private readonly offering = new Set<Promise<void>>();
@@ -62,6 +64,11 @@ export class Committers {
       this.committers.get(key) ??
       this.create(key, queue, durability, this.parts.partitions.optionsOf(queue).maxReady)
     );
+  }
+
+  /** Whether a group of tasks that are content to be accepted is on its way there. */
+  isBusy(queue: string): boolean {
+    return this.committers.get(queue)?.busy ?? false;
   }
 
   /** Whether Redis may have had the task, and let it run, before it lost it. */
@@ -97,6 +104,7 @@ export class Committers {
       clock,
       queue: partitions.queueOf(queue),
       partition: queue,
+      underWay: this.underWayOf(`${partitions.queueOf(queue)}${level}${suffix}`),
       partitions: partitions.optionsOf(queue).partitions,
       name: this.producer + level + suffix,
       durability,
@@ -114,6 +122,12 @@ export class Committers {
     });
     this.committers.set(key, committer);
     return committer;
+  }
+
+  private underWayOf(name: string): TasksUnderWay {
+    const known = this.underWay.get(name) ?? { tasks: 0 };
+    this.underWay.set(name, known);
+    return known;
   }
 
   private unresolvedOf(queue: string): UnresolvedTasks {

@@ -25,6 +25,11 @@ export interface LostTasks extends LostGroups {
   readonly forgotten: number;
 }
 
+/** How many tasks are on their way to Redis. */
+export interface TasksUnderWay {
+  tasks: number;
+}
+
 /** What a committer is made of. */
 export interface CommitterParts {
   readonly broker: Broker;
@@ -33,6 +38,8 @@ export interface CommitterParts {
   readonly queue: string;
   readonly partition: string;
   readonly partitions: number;
+  /** With what the committers of the other partitions have under way. */
+  readonly underWay: TasksUnderWay;
   /** First part of the names of its channels; unique among all committers of all producers. */
   readonly name: string;
   readonly durability: Durability;
@@ -88,8 +95,6 @@ export class EnqueueCommitter {
   private scheduled = false;
   /** When the turn began in which tasks are gathered. */
   private turnAt = 0;
-  /** Tasks under way. */
-  private sending = 0;
 
   constructor(private readonly parts: CommitterParts) {
     const { clock, keep, durability, name, timeoutMs, patient } = parts;
@@ -122,6 +127,11 @@ export class EnqueueCommitter {
       (_, i) => new EnqueueChannel(`${name}-${i}`, channelParts),
     );
     this.idle = [...this.channels];
+  }
+
+  /** Whether a group is under way. */
+  get busy(): boolean {
+    return this.idle.length < this.channels.length;
   }
 
   add(pending: PendingTask): void {
@@ -169,6 +179,8 @@ export class EnqueueCommitter {
     const { queue, waiting } = this.parts;
     if (!this.line.add(pending, since)) pending.settle(new BacklogFullError(queue, waiting.most));
     else if (this.idle.length === 0) this.line.watch();
+    // A full group has nothing to wait for: Redis works on it while the rest of this turn is gathered.
+    else if (this.line.length >= GROUP_SIZE) this.flush();
     else this.flushAtEndOfTurn(since);
   }
 
@@ -238,21 +250,24 @@ export class EnqueueCommitter {
     group: readonly PendingTask[],
     timeoutMs: number,
   ): Promise<void> {
-    this.sending += group.length;
+    const { underWay } = this.parts;
+    underWay.tasks += group.length;
     const confirming = this.confirming;
     if (confirming.length > 0) this.confirming = [];
     const { outcomes, failure } = await channel.send(
       group.map((pending) => pending.task),
       timeoutMs,
     );
-    this.sending -= group.length;
+    underWay.tasks -= group.length;
     this.idle.push(channel);
     for (const tell of confirming) tell(failure);
-    const alone = this.channels.length > 1 && group.length >= SPREAD_FROM && this.sending < group.length / 2;
+    const alone = group.length >= SPREAD_FROM && underWay.tasks < group.length / 2;
     const now = alone ? Math.ceil(group.length / 2) : group.length;
     answer(group, outcomes, 0, now);
     if (now < group.length) setImmediate(() => answer(group, outcomes, now, group.length));
-    this.flush();
+    // What waits leaves with what those who were answered enqueue now.
+    if (this.line.length >= GROUP_SIZE) this.flush();
+    else this.flushAtEndOfTurn(this.parts.clock.monotonicMs());
   }
 
   private lost(groups: LostGroups): void {

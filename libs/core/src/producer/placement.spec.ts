@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { partitionOf } from '../policy/partition-choice.js';
 import { resolveEngineOptions } from '../policy/engine-options.js';
 import { Partitions } from '../policy/partitions.js';
+import { systemClock } from '../runtime/clock.js';
 import { Placement } from './placement.js';
 
 const queues = { orders: { partitions: 3 }, mail: { partitions: 2 } };
 const partitions = new Partitions(resolveEngineOptions({ queues }));
-const made = (producer = 'AAAAAAAAAAAA') => new Placement(producer, partitions);
+const made = (producer = 'AAAAAAAAAAAA') =>
+  new Placement({ producer, partitions, isBusy: () => false, clock: systemClock });
 const NOTHING = { id: undefined, partitionKey: undefined, uniqueKeys: [] };
 
 describe('a placement', () => {

@@ -2,6 +2,8 @@ import { ConfigurationError } from '../contract/errors.js';
 import { fnv1a } from '../contract/fnv1a.js';
 import { type PartitionedTask, partitionOf } from '../policy/partition-choice.js';
 import type { Partitions } from '../policy/partitions.js';
+import type { Clock } from '../runtime/clock.js';
+import { PartitionTurns } from './partition-turns.js';
 import { TaskIds } from './task-ids.js';
 
 /** Where a task is kept, and under which id. */
@@ -11,34 +13,47 @@ export interface Place {
   readonly id: string;
 }
 
-/** Decides for one producer where its tasks go: where the call says, else to each partition of their queue in turn. */
+/** What a placement is made of. */
+interface PlacementParts {
+  /** Names the producer; producers begin with different partitions. */
+  readonly producer: string;
+  readonly partitions: Partitions;
+  /** Whether a group of tasks is on its way to a partition. */
+  readonly isBusy: (partition: string) => boolean;
+  readonly clock: Clock;
+}
+
+/** Decides for one producer where its tasks go: where the call says, else evenly to the partitions of their queue. */
 export class Placement {
   private readonly ids: TaskIds;
-  /** Tasks for which nothing decided, by queue. Producers begin with different partitions. */
-  private readonly turns = new Map<string, number>();
+  /** By queue. */
+  private readonly turns = new Map<string, PartitionTurns>();
 
-  constructor(
-    private readonly producer: string,
-    private readonly partitions: Partitions,
-  ) {
-    this.ids = new TaskIds(producer);
+  constructor(private readonly parts: PlacementParts) {
+    this.ids = new TaskIds(parts.producer);
   }
 
   /** @throws ConfigurationError when the call has keys that belong to different partitions */
   place(queue: string, type: string, task: PartitionedTask): Place {
-    const names = this.partitions.of(queue);
+    const names = this.parts.partitions.of(queue);
     if (names.length === 1) return { partition: names[0]!, id: task.id ?? this.ids.next() };
     const choice = partitionOf(names.length, task);
     if (choice === 'several') throw severalKeys(queue, type);
-    const position = choice === 'any' ? this.turn(queue) % names.length : choice;
+    const position = choice === 'any' ? this.turnsOf(queue, names).next() : choice;
     const partition = names[position]!;
     return { partition, id: task.id ?? this.ids.nextIn(partition, position, names.length) };
   }
 
-  private turn(queue: string): number {
-    const turn = this.turns.get(queue) ?? fnv1a(this.producer);
-    this.turns.set(queue, turn + 1);
-    return turn;
+  private turnsOf(queue: string, names: readonly string[]): PartitionTurns {
+    let turns = this.turns.get(queue);
+    if (!turns) {
+      const { producer, isBusy, clock } = this.parts;
+      const first = fnv1a(producer) % names.length;
+      const busyAt = (position: number): boolean => isBusy(names[position]!);
+      turns = new PartitionTurns({ count: names.length, first, isBusy: busyAt, clock });
+      this.turns.set(queue, turns);
+    }
+    return turns;
   }
 }
 

@@ -6,33 +6,24 @@ import {
   ConfigurationError,
   EnqueueManyError,
   EnqueueOutcomeUnknownError,
-  InvalidPayloadError,
   LifecycleError,
   QueueFullError,
   TaskqError,
 } from '../contract/errors.js';
-import { isName, NAME_RULE } from '../contract/names.js';
 import type { Durability } from '../contract/durability.js';
-import { encodePayload } from '../contract/payload-json.js';
 import { PayloadParsers } from '../contract/payload-parsers.js';
-import type { ParsedPayload } from '../contract/payload-schema.js';
-import { FIRST_VERSION, isVersion, VERSION_RULE } from '../contract/payload-version.js';
 import type { AnyContract, PayloadInput, TaskContract } from '../contract/task-contract.js';
 import { queueOptions, type ResolvedEngineOptions } from '../policy/engine-options.js';
 import { Partitions } from '../policy/partitions.js';
-import {
-  type EnqueueOptions,
-  resolveContractOptions,
-  type ResolvedEnqueueOptions,
-  resolveEnqueueOptions,
-} from '../policy/task-options.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { LossAnnouncer } from '../telemetry/loss-announcer.js';
 import type { TaskEvents } from '../telemetry/task-events.js';
 import type { TaskOutcome } from './enqueue-channel.js';
 import { Committers } from './committers.js';
-import { newTask } from './new-task.js';
 import { Placement } from './placement.js';
+import { type CallOptions, type NamedTarget, Preparation, type Prepared } from './preparation.js';
+
+export type { CallOptions, NamedTarget } from './preparation.js';
 
 /** The answer to an enqueue: `id` is the task that will run, which for a duplicate or conflict is the first one. */
 export interface EnqueueResult {
@@ -44,20 +35,6 @@ export interface EnqueueResult {
   readonly status: 'accepted' | 'duplicate' | 'conflict';
   /** The durability that was asked for, and reached, for the task that `id` names. */
   readonly durability: Durability;
-}
-
-/** What a contract would say of a task type that is enqueued by name. */
-export interface NamedTarget {
-  /** @default 'default' */
-  queue?: string;
-  /** Version of the payload, 1 to 1000. @default 1 */
-  version?: number;
-}
-
-/** What a call may say beside {@link EnqueueOptions}. */
-export interface CallOptions extends EnqueueOptions {
-  /** Ends the wait for room in a full queue (`whenFull: 'wait'`). */
-  signal?: AbortSignal;
 }
 
 /** One task of {@link TaskProducer.enqueueMany}. */
@@ -92,28 +69,28 @@ const FULL_PAUSE_MS = { first: 50, longest: 2000 };
  */
 export class TaskProducer {
   private readonly partitions: Partitions;
-  private readonly placement: Placement;
+  private readonly preparation: Preparation;
   private readonly committers: Committers;
   private readonly ensured = new Map<string, Promise<boolean>>();
   private readonly fullFor = new Map<string, number>();
-  private readonly targets = new WeakMap<AnyContract, Target>();
-  private readonly parsers: PayloadParsers;
   private underWay = 0;
   private whenIdle: (() => void) | undefined;
   private closed = false;
 
   constructor(private readonly parts: ProducerParts) {
-    this.parsers = parts.parsers ?? new PayloadParsers();
-    this.partitions = parts.partitions ?? new Partitions(parts.options);
+    const { options, parsers = new PayloadParsers(), partitions = new Partitions(options) } = parts;
+    this.partitions = partitions;
     // Seventy-two random bits that name this producer in the ids it gives.
     const id = (parts.randomBytes ?? randomBytes)(9).toString('base64url');
-    this.placement = new Placement(id, this.partitions);
+    const isBusy = (partition: string): boolean => this.committers.isBusy(partition);
+    const placement = new Placement({ producer: id, partitions, isBusy, clock: parts.clock });
+    this.preparation = new Preparation({ options, partitions, placement, parsers });
     const losses = parts.losses ?? new LossAnnouncer(parts.events, parts.clock);
     this.committers = new Committers(id, {
       ...parts,
-      partitions: this.partitions,
+      partitions,
       losses,
-      ensure: (partition) => this.ensureAnew(this.partitions.queueOf(partition)),
+      ensure: (partition) => this.ensureAnew(partitions.queueOf(partition)),
     });
   }
 
@@ -142,34 +119,12 @@ export class TaskProducer {
     payload?: PayloadInput<Type>,
     options?: CallOptions & NamedTarget,
   ): Promise<EnqueueResult>;
-  async enqueue(
+  enqueue(
     target: AnyContract | string,
     payload?: unknown,
     options?: CallOptions & NamedTarget,
   ): Promise<EnqueueResult> {
-    if (this.closed) throw new LifecycleError('the producer is closed');
-    this.underWay += 1;
-    try {
-      const { queue, partition, durability, task, checked } = this.prepare(target, payload, options);
-      // Most payloads are checked at once; a promise is only waited for where a schema made one.
-      if (checked instanceof Promise) await checked;
-      const ensured = this.ensure(queue);
-      if (ensured !== undefined) await ensured;
-      let answer = await this.send(partition, durability, task);
-      if (answer instanceof Error) throw this.refusal(partition, task, answer);
-      if (answer.status === 'full')
-        answer = await this.whenThereIsRoom(partition, durability, task, options?.signal);
-      else if (this.fullFor.size > 0) this.fullFor.delete(partition);
-      if (task.ownId) this.committers.accepted(partition, task.id);
-      const { status } = answer;
-      const id = 'id' in answer ? answer.id : task.id;
-      const { events } = this.parts;
-      if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, id, status });
-      return { id, status, durability };
-    } finally {
-      this.underWay -= 1;
-      if (this.underWay === 0) this.whenIdle?.();
-    }
+    return new Promise((resolve, reject) => this.begin({ target, payload, options, resolve, reject }));
   }
 
   /**
@@ -188,13 +143,19 @@ export class TaskProducer {
     target: AnyContract | string,
     items: readonly { readonly payload?: unknown; readonly options?: CallOptions & NamedTarget }[],
   ): Promise<readonly EnqueueResult[]> {
-    const outcomes = await Promise.all(
-      items.map((item) =>
-        this.enqueue(target as string, item.payload as never, item.options).catch((error: unknown) =>
-          asTaskqError(error),
-        ),
-      ),
-    );
+    const outcomes = await new Promise<(EnqueueResult | TaskqError)[]>((done) => {
+      const told: (EnqueueResult | TaskqError)[] = [];
+      let left = items.length;
+      if (left === 0) done(told);
+      items.forEach(({ payload, options }, position) => {
+        const resolve = (outcome: EnqueueResult | TaskqError): void => {
+          told[position] = outcome;
+          left -= 1;
+          if (left === 0) done(told);
+        };
+        this.begin({ target, payload, options, resolve, reject: (error) => resolve(asTaskqError(error)) });
+      });
+    });
     const results = outcomes.filter((outcome): outcome is EnqueueResult => !(outcome instanceof Error));
     if (results.length < outcomes.length) throw new EnqueueManyError(outcomes);
     return results;
@@ -207,47 +168,66 @@ export class TaskProducer {
     if (this.underWay > 0) await new Promise<void>((resolve) => (this.whenIdle = resolve));
   }
 
-  private prepare(
-    target: AnyContract | string,
-    payload: unknown,
-    options: (CallOptions & NamedTarget) | undefined,
-  ): Prepared {
-    const contract = typeof target === 'string' ? undefined : target;
-    const type = typeof target === 'string' ? target : target.type;
-    if (!isName(type)) {
-      throw new ConfigurationError('enqueue', [`type ${JSON.stringify(type)} must be ${NAME_RULE}`]);
+  /**
+   * Enqueues one task, and tells what became of it. Nothing here makes a promise that does not have to: there are
+   * hundreds in a group.
+   */
+  private begin(call: EnqueueCallUnderWay): void {
+    this.underWay += 1;
+    try {
+      if (this.closed) throw new LifecycleError('the producer is closed');
+      const prepared = this.preparation.prepare(call.target, call.payload, call.options);
+      const { queue, checked } = prepared;
+      const waits = checked instanceof Promise ? checked.then(() => this.ensure(queue)) : this.ensure(queue);
+      if (waits === undefined) this.submit(call, prepared);
+      else waits.then(() => this.submit(call, prepared)).catch((error: unknown) => this.fail(call, error));
+    } catch (error) {
+      this.fail(call, error);
     }
-    const { queue, priority, durability, version } = contract
-      ? this.targetOf(contract, options)
-      : this.namedTarget(type, options);
-    const json = this.encode(type, payload);
-    const checked = this.check(type, contract, payload);
-    const call = resolveCall(type, options);
-    let partition = queue;
-    const task = newTask({ type, version, payload, json, priority, call }, (uniqueKeys) => {
-      const { id, partitionKey } = call;
-      const place = this.placement.place(queue, type, { id, partitionKey, uniqueKeys });
-      ({ partition } = place);
-      return place.id;
-    });
-    return { queue, partition, durability: call.durability ?? durability, task, checked };
   }
 
-  private encode(type: string, payload: unknown): string {
-    const { payloadBytes: maxBytes, payloadDepth: maxDepth } = this.parts.options.limits;
-    const encoded = encodePayload(payload === undefined ? null : payload, { maxBytes, maxDepth });
-    if (!encoded.ok) throw new InvalidPayloadError(type, [encoded.issue]);
-    return encoded.value;
+  private submit(call: EnqueueCallUnderWay, prepared: Prepared): void {
+    const { partition, durability, task } = prepared;
+    const settle = (answer: TaskOutcome): void => this.answered(call, prepared, answer);
+    this.committers.of(partition, durability).add({ task, settle });
   }
 
-  /** Holds the payload against the contract's schema. The input is what is stored, so handling parses it anew. */
-  private check(type: string, contract: AnyContract | undefined, payload: unknown): void | Promise<void> {
-    const answer = this.parsers.of(contract?.payload)?.(payload);
-    if (answer === undefined) return;
-    const demand = (parsed: ParsedPayload): void => {
-      if (!parsed.ok) throw new InvalidPayloadError(type, parsed.issues);
-    };
-    return answer instanceof Promise ? answer.then(demand) : demand(answer);
+  private answered(call: EnqueueCallUnderWay, prepared: Prepared, answer: TaskOutcome): void {
+    const { partition, durability, task } = prepared;
+    if (answer instanceof Error) this.fail(call, this.refusal(partition, task, answer));
+    else if (answer.status === 'full') {
+      this.whenThereIsRoom(partition, durability, task, call.options?.signal).then(
+        (later) => this.succeed(call, prepared, later),
+        (error: unknown) => this.fail(call, error),
+      );
+    } else {
+      if (this.fullFor.size > 0) this.fullFor.delete(partition);
+      this.succeed(call, prepared, answer);
+    }
+  }
+
+  private succeed(
+    call: EnqueueCallUnderWay,
+    { queue, partition, durability, task }: Prepared,
+    answer: Exclude<EnqueueAnswer, { status: 'full' }>,
+  ): void {
+    if (task.ownId) this.committers.accepted(partition, task.id);
+    const { status } = answer;
+    const id = 'id' in answer ? answer.id : task.id;
+    const { events } = this.parts;
+    if (events.heard('task.enqueued')) events.emit('task.enqueued', { queue, type: task.type, id, status });
+    call.resolve({ id, status, durability });
+    this.ended();
+  }
+
+  private fail(call: EnqueueCallUnderWay, error: unknown): void {
+    call.reject(error);
+    this.ended();
+  }
+
+  private ended(): void {
+    this.underWay -= 1;
+    if (this.underWay === 0) this.whenIdle?.();
   }
 
   private send(partition: string, durability: Durability, task: NewTask): Promise<TaskOutcome> {
@@ -329,64 +309,18 @@ export class TaskProducer {
     this.ensured.delete(queue);
     return (await this.ensure(queue)?.catch(() => false)) ?? true;
   }
-
-  private targetOf(contract: AnyContract, options: NamedTarget | undefined): Target {
-    if (options?.queue !== undefined) throw belongsToContract(contract, 'queue');
-    if (options?.version !== undefined) throw belongsToContract(contract, 'version');
-    let target = this.targets.get(contract);
-    if (!target) {
-      target = resolveContractOptions(contract.type, contract, this.parts.options.tasks);
-      this.partitions.demandQueue(target.queue, `enqueue "${contract.type}"`);
-      this.targets.set(contract, target);
-    }
-    return target;
-  }
-
-  private namedTarget(type: string, options: NamedTarget = {}): Target {
-    const { queue = 'default', version = FIRST_VERSION } = options;
-    if (isName(queue) && isVersion(version)) {
-      this.partitions.demandQueue(queue, `enqueue "${type}"`);
-      return { queue, priority: 'normal', durability: this.parts.options.tasks.durability, version };
-    }
-    throw new ConfigurationError(`enqueue "${type}"`, [
-      ...(isName(queue) ? [] : [`queue ${JSON.stringify(queue)} must be ${NAME_RULE}`]),
-      ...(isVersion(version) ? [] : [`version must be ${VERSION_RULE}`]),
-    ]);
-  }
 }
 
-/** A task, and where it goes. */
-interface Prepared {
-  readonly queue: string;
-  /** What the broker calls the part of the queue that the task is kept in. */
-  readonly partition: string;
-  readonly durability: Durability;
-  readonly task: NewTask;
-  /** When its payload is found to be as it should. */
-  readonly checked: void | Promise<void>;
-}
-
-/** Where a task goes unless the call says otherwise. */
-interface Target {
-  readonly queue: string;
-  readonly priority: NewTask['lane'];
-  readonly durability: Durability;
-  readonly version: number;
+/** A call that is not answered yet, and whom to tell. */
+interface EnqueueCallUnderWay {
+  readonly target: AnyContract | string;
+  readonly payload: unknown;
+  readonly options: (CallOptions & NamedTarget) | undefined;
+  readonly resolve: (result: EnqueueResult) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 const DONE = Promise.resolve(true);
-
-function resolveCall(type: string, options: (CallOptions & NamedTarget) | undefined): ResolvedEnqueueOptions {
-  if (options === undefined) return resolveEnqueueOptions(type, undefined);
-  const { signal: _signal, queue: _queue, version: _version, ...call } = options;
-  return resolveEnqueueOptions(type, call);
-}
-
-function belongsToContract({ type }: AnyContract, option: keyof NamedTarget): ConfigurationError {
-  return new ConfigurationError(`enqueue "${type}"`, [
-    `${option} belongs to the contract and cannot be given at the call`,
-  ]);
-}
 
 function asTaskqError(error: unknown): TaskqError {
   return error instanceof TaskqError ? error : new TaskqError(String(error), { cause: error });

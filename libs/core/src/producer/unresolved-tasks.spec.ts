@@ -165,7 +165,7 @@ describe('a task that is enqueued again under the id of an unknown outcome', () 
         new EnqueueCommitter({
           broker,
           clock,
-          ...{ queue: 'orders', partition: 'orders', partitions: 1 },
+          ...{ queue: 'orders', partition: 'orders', partitions: 1, underWay: { tasks: 0 } },
           name: `p${i}`,
           durability,
           maxReady: 0,
