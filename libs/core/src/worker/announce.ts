@@ -10,17 +10,17 @@ export function factOf(queue: string, { type, id, attempt }: TaskMessage): TaskF
   return { queue, type, id, attempt };
 }
 
-/** Turns what happened to a task into the event that says so. Nothing is built when nobody listens. */
+/**
+ * Turns what happened to a task into the event that says so. Nothing is built when nobody listens. What every task comes
+ * by is spelled out: an object that begins with a spread costs microseconds, without it a tenth of one.
+ */
 export const announce = {
   started(events: TaskEvents, execution: Execution, broker: Broker): void {
     if (!events.heard('task.started')) return;
-    const { enqueuedAt } = execution.message;
+    const { context, message, fence } = execution;
+    const { type, id, attempt, enqueuedAt } = message;
     const waitMs = enqueuedAt === undefined ? undefined : Math.max(0, broker.now() - enqueuedAt);
-    events.emit('task.started', {
-      ...factOf(execution.delivery.queue, execution.message),
-      waitMs,
-      fence: execution.fence,
-    });
+    events.emit('task.started', { queue: context.queue, type, id, attempt, waitMs, fence });
   },
 
   reclaimed(events: TaskEvents, delivery: Delivery): void {
@@ -43,12 +43,14 @@ export const announce = {
 
   /** To be called when the outcome is true in Redis. */
   outcome(events: TaskEvents, queue: string, message: TaskMessage, outcome: Outcome, runMs: number): void {
-    if (outcome.kind === 'complete' && !events.heard('task.completed')) return;
+    if (outcome.kind === 'complete') {
+      if (!events.heard('task.completed')) return;
+      const { type, id, attempt } = message;
+      events.emit('task.completed', { queue, type, id, attempt, runMs });
+      return;
+    }
     const fact = factOf(queue, message);
     switch (outcome.kind) {
-      case 'complete':
-        events.emit('task.completed', { ...fact, runMs });
-        return;
       case 'retry':
         events.emit('task.retrying', { ...fact, runMs, delayMs: outcome.delayMs, error: outcome.error });
         return;

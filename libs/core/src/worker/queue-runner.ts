@@ -73,6 +73,7 @@ export class QueueRunner implements ExecutionObserver {
     private readonly parts: RunnerParts,
   ) {
     const { concurrency, prefetch } = parts.partitions.optionsOf(queue);
+    const whole = parts.partitions.queueOf(queue);
     this.slots = concurrency;
     this.prefetched = new PrefetchedTasks({
       clock: parts.clock,
@@ -89,7 +90,7 @@ export class QueueRunner implements ExecutionObserver {
       answered: (asked, deliveries) => this.fetched(asked, deliveries),
       settled: ({ row, message, outcome, runMs }) => {
         this.letGo(row);
-        announce.outcome(parts.events, queue, message, outcome, runMs);
+        announce.outcome(parts.events, whole, message, outcome, runMs);
       },
       buried: ({ row, message, outcome }) => {
         this.letGo(row);

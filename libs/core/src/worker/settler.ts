@@ -198,7 +198,8 @@ export class Settler<Decision> {
     this.underWay.delete(group);
     if (want.total > 0) this.fetches -= 1;
     this.owner.answered(want.total, brought);
-    this.flush();
+    // Not at once: most of what was brought ends in this turn, and leaves with what had to wait for the answer.
+    this.pump();
   }
 
   /** One try. Answers the entries it brought, or nothing when it failed and its outcomes wait for the next. */
