@@ -9,6 +9,8 @@ export interface Goal {
   readonly bound: number;
   /** `undefined` when it was not measured. */
   readonly reached: (rows: Rows) => number | undefined;
+  /** What stands in the way, where that is known. Only shown when the goal is not reached. */
+  readonly limit?: string;
   /** A figure or a ratio in words. */
   readonly text: (value: number) => string;
 }
@@ -74,6 +76,10 @@ export const goals: readonly Goal[] = [
   {
     ...ratio('at most', 1.15),
     title: 'Redis CPU of a task on three primaries in 3 partitions, × the same in 1',
+    limit:
+      'three Redis processes take turns on two cores, and each finds its data gone from the caches. A script that does ' +
+      'nothing but XADD, in groups of 50, costs three servers by turns 1.55 × as much per entry as one ' +
+      '([decision 19](../docs/decisions/0019-turns-of-partitions.md)).',
     reached: (rows) =>
       over(
         rows.figure('cluster-3', 'taskq', 'redisCpuMicros'),

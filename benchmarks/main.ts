@@ -8,8 +8,10 @@ import { installForeign } from './contenders/install.js';
 import { GATE_BOUNDS, GATE_ROUNDS, gateText, judge } from './gate.js';
 import { machine } from './report/machine.js';
 import { record } from './report/record.js';
+import { goals } from './goals.js';
 import { type Row, Rows } from './report/rows.js';
-import { table } from './report/table.js';
+import { goalTable } from './report/document.js';
+import { profileText, table } from './report/table.js';
 import { type BenchOptions, runCase } from './run/bench.js';
 import { Servers } from './run/servers.js';
 
@@ -72,6 +74,8 @@ async function compare(wishes: Wishes, options: BenchOptions): Promise<Measured>
   if (plan.some(({ who }) => who.some((name) => contenderNamed(name).foreign))) installForeign(options.say);
   const rows: Row[] = [];
   for (const { asked, who } of plan) rows.push(...(await show(asked, who, options)));
+  const measured = goals.filter((goal) => goal.reached(new Rows(rows)) !== undefined);
+  if (measured.length > 0) console.log(`\n${goalTable(measured, new Rows(rows))}`);
   return { rows, kept: true };
 }
 
@@ -83,7 +87,11 @@ async function show(
 ): Promise<readonly Row[]> {
   const rows = await runCase(asked, who, options);
   console.log(`\n${asked.id}: ${asked.title}\n\n${table(asked, new Rows(rows))}`);
-  for (const { contender, note } of rows) if (note) console.log(`${contender}: ${note}`);
+  for (const row of rows) {
+    if (row.note) console.log(`${row.contender}: ${row.note}`);
+    const profile = profileText(row);
+    if (profile !== undefined) console.log(profile);
+  }
   return rows;
 }
 

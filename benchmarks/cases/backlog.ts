@@ -1,13 +1,12 @@
 import type { ContenderName } from '../contenders/contender.js';
 import { Meter } from '../measure/meter.js';
-import { slowestCommand } from '../measure/redis-facts.js';
+import { CommandWatch, LOG_FROM_US } from '../../test/chaos/load/commands.js';
+import { OWN_NAME, processOf } from '../measure/redis-facts.js';
 import { fill } from './backlog-filler.js';
 import { type BenchCase, COST, type Findings } from './bench-case.js';
 
 const WINDOW_S = 0.8;
 const WARM_UP = 0.3;
-/** Only slower commands are kept, or the log would forget. */
-const LOGGED_US = 2000;
 
 /** Processes some tasks while many more wait behind them; what waits stays. */
 export function backlogCase(id: string, behind: number, contenders: readonly ContenderName[]): BenchCase {
@@ -20,7 +19,7 @@ export function backlogCase(id: string, behind: number, contenders: readonly Con
     figures: [...COST, 'slowestCommandMs'],
     run: async (trial): Promise<Findings> => {
       const { admin } = trial;
-      await admin.config('SET', 'slowlog-log-slower-than', LOGGED_US, 'slowlog-max-len', 10_000);
+      const watch = await CommandWatch.begin(admin, { pid: await processOf(admin), own: OWN_NAME });
       const rig = await trial.open();
       const tasks = trial.tasks(trial.contender.pace.process.many, WINDOW_S);
       const warmUp = Math.ceil(tasks * WARM_UP);
@@ -38,11 +37,12 @@ export function backlogCase(id: string, behind: number, contenders: readonly Con
         rig.work(handler).catch(failed);
       });
       // The worker goes on; the process ends, and with it what was going on.
-      const slowest = await slowestCommand(admin);
+      const [slowest] = (await watch.endPhase('all')).slow;
+      await watch.end();
       return {
-        figures: { ...(await meter.figures(tasks)), slowestCommandMs: slowest?.ms ?? LOGGED_US / 1000 },
+        figures: { ...(await meter.figures(tasks)), slowestCommandMs: slowest?.ms ?? LOG_FROM_US / 1000 },
         tasks,
-        note: `slowest command: ${slowest ? slowest.name : `none above ${LOGGED_US / 1000} ms`}`,
+        note: `slowest command: ${slowest?.name ?? `none above ${LOG_FROM_US / 1000} ms`}`,
       };
     },
   };

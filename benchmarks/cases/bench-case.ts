@@ -45,6 +45,8 @@ export interface BenchCase {
   readonly server?: ServerKind;
   /** The figures that count, the most important first. Those of them that are compared come first in every table. */
   readonly figures: readonly FigureName[];
+  /** Whether to show, by one more trial, on what taskq spends its time. */
+  readonly profiled?: boolean;
   /** Longest that a trial may take, in seconds. @default 60 */
   readonly deadline?: number;
   run(trial: Trial): Promise<Findings>;

@@ -14,7 +14,7 @@ import { workersCase } from './workers.js';
 /** Every question, in the order of the document. */
 export const cases: readonly BenchCase[] = [
   enqueueCase('enqueue-1', { callers: 1 }),
-  enqueueCase('enqueue-100', { callers: 100 }),
+  enqueueCase('enqueue-100', { callers: 100, profiled: true }),
   enqueueCase('enqueue-1000', { callers: 1000 }),
   enqueueMany,
   enqueueCase('enqueue-100-2k', { callers: 100, size: '2k', rounds: 1 }),
@@ -22,6 +22,7 @@ export const cases: readonly BenchCase[] = [
   processCase('process-10', { slots: 10 }),
   processCase('process-100', {
     slots: 100,
+    profiled: true,
     contenders: ['taskq', 'taskq-nest', 'taskq-nest-full', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'],
   }),
   processCase('process-100-2k', { slots: 100, size: '2k', rounds: 1 }),

@@ -6,8 +6,8 @@ import { type BenchCase, COST, type Findings, type ServerKind, type Trial } from
 
 const EVERYBODY: readonly ContenderName[] = ['taskq', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'];
 const WINDOW_S = 0.8;
-/** Of the window, before it. */
-const WARM_UP = 0.3;
+/** Of the window, before it: what is measured is a process that has run for a second or two, for everybody alike. */
+const WARM_UP = 1.5;
 const MANY = 1000;
 
 interface Plan {
@@ -16,17 +16,19 @@ interface Plan {
   readonly contenders?: readonly ContenderName[];
   readonly server?: ServerKind;
   readonly rounds?: number;
+  readonly profiled?: boolean;
 }
 
 /** Callers that each wait for their call before they make the next. */
 export function enqueueCase(id: string, plan: Plan): BenchCase {
-  const { callers, size = 'small', contenders = EVERYBODY, server, rounds = 3 } = plan;
+  const { callers, size = 'small', contenders = EVERYBODY, server, rounds = 3, profiled } = plan;
   const who = callers === 1 ? 'one caller that waits' : `${callers} callers that wait`;
   return {
     id,
     title: `enqueue: ${who} for each call${size === '2k' ? ', 2 KB' : ''}${server ? ', appendfsync everysec' : ''}`,
     ...{ contenders, rounds, figures: COST },
     ...(server && { server }),
+    ...(profiled && { profiled }),
     run: async (trial) => {
       const rig = await trial.open({ callers });
       const tasks = trial.tasks(paceOf(trial.contender.pace.enqueue, callers), WINDOW_S);

@@ -20,6 +20,7 @@ interface Plan {
   readonly against?: ContenderName;
   readonly server?: ServerKind;
   readonly rounds?: number;
+  readonly profiled?: boolean;
 }
 
 /** Drains a backlog that was there before. */
@@ -34,6 +35,7 @@ export function processCase(id: string, plan: Plan): BenchCase {
     ...{ contenders, rounds, figures: COST },
     ...(server && { server }),
     ...(against && { against }),
+    ...(plan.profiled && { profiled: true }),
     run: async (trial) => {
       const rig = await trial.open({ slots, callers: 4 });
       return drain(trial, rig, {

@@ -1,5 +1,4 @@
 import { defineTask, type EngineOptions, HandlerRegistry, type TaskEventName, TaskQueue } from '@taskq/core';
-import { createHistogram } from 'node:perf_hooks';
 import type { BenchPayload } from '../payload.js';
 import type { Contender, Rig, Site } from './contender.js';
 
@@ -98,18 +97,40 @@ const TASK_EVENTS = [
   'task.stuck',
 ] as const satisfies readonly TaskEventName[];
 
+/** Upper ends, in milliseconds. */
+const BUCKETS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
 /** What an exporter of metrics does for each event: count by name, queue and type, and keep a distribution. */
 function listen({ events }: TaskQueue): void {
-  const counts = new Map<string, number>();
-  const waits = createHistogram();
-  const runs = createHistogram();
   for (const name of TASK_EVENTS) {
+    const queues = new Map<string, Map<string, Series>>();
     events.on(name, (event) => {
-      const key = `${name} ${event.queue} ${event.type}`;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-      if ('waitMs' in event && event.waitMs !== undefined)
-        waits.record(Math.max(1, Math.round(event.waitMs)));
-      if ('runMs' in event) runs.record(Math.max(1, Math.round(event.runMs)));
+      const series = seriesOf(queues, event.queue, event.type);
+      series.count += 1;
+      if ('waitMs' in event && event.waitMs !== undefined) series.add(event.waitMs);
+      if ('runMs' in event) series.add(event.runMs);
     });
+  }
+}
+
+function seriesOf(queues: Map<string, Map<string, Series>>, queue: string, type: string): Series {
+  let types = queues.get(queue);
+  if (!types) queues.set(queue, (types = new Map()));
+  let series = types.get(type);
+  if (!series) types.set(type, (series = new Series()));
+  return series;
+}
+
+/** A counter, and a histogram with the buckets that are usual for times. */
+class Series {
+  count = 0;
+  private sum = 0;
+  private readonly buckets = new Float64Array(BUCKETS_MS.length + 1);
+
+  add(ms: number): void {
+    let bucket = 0;
+    while (bucket < BUCKETS_MS.length && ms > BUCKETS_MS[bucket]!) bucket += 1;
+    this.buckets[bucket]! += 1;
+    this.sum += ms;
   }
 }

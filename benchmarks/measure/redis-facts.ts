@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 
@@ -13,6 +12,11 @@ export function factOf(info: string, name: string): number {
 export async function redisCpuMicros(admin: Redis): Promise<number> {
   const info = await admin.info('cpu');
   return (factOf(info, 'used_cpu_user') + factOf(info, 'used_cpu_sys')) * 1e6;
+}
+
+/** The process of the server. */
+export async function processOf(admin: Redis): Promise<number> {
+  return factOf(await admin.info('server'), 'process_id');
 }
 
 /** Bytes that the server has asked its allocator for. */
@@ -51,38 +55,4 @@ export async function commandsSentWithin(admin: Redis, ms: number): Promise<numb
 
 async function commandsSoFar(admin: Redis): Promise<number> {
   return factOf(await admin.info('stats'), 'total_commands_processed');
-}
-
-/** A command that took long. */
-export interface SlowCommand {
-  readonly ms: number;
-  readonly name: string;
-}
-
-/** What Redis calls the client of a command that a script runs; the script itself is in the log as well. */
-const SCRIPT = '?:0';
-
-type SlowLogEntry = readonly [number, number, number, readonly string[], string, string];
-
-/** The slowest command of the log that is not the benchmark's own; by the clock on the wall. */
-export async function slowestCommand(admin: Redis): Promise<SlowCommand | undefined> {
-  const entries = (await admin.slowlog('GET', -1)) as readonly SlowLogEntry[];
-  let slowest: SlowCommand | undefined;
-  for (const [, , micros, args, address, client] of entries) {
-    if (address === SCRIPT || client === OWN_NAME) continue;
-    if (slowest === undefined || micros / 1000 > slowest.ms)
-      slowest = { ms: micros / 1000, name: nameOf(args) };
-  }
-  return slowest;
-}
-
-/** The scripts of taskq, from the root of the project. */
-const SCRIPTS = 'libs/core/src/redis/scripts.generated.ts';
-
-/** What a command is called: of a script of taskq its name, of another's the beginning of its hash. */
-function nameOf([command = '', first = '']: readonly string[]): string {
-  if (command.toLowerCase() !== 'evalsha') return `${command} ${first}`.slice(0, 60);
-  const named = readFileSync(SCRIPTS, 'utf8').matchAll(/name: '([^']+)',\s+sha1: '([0-9a-f]{40})'/g);
-  const name = [...named].find(([, , sha1]) => sha1 === first)?.[1];
-  return name ?? `evalsha ${first.slice(0, 8)}`;
 }

@@ -5,7 +5,7 @@ import { type Goal, goals, isReached } from '../goals.js';
 import type { Machine } from './machine.js';
 import type { Picture } from './plots.js';
 import type { Row, Rows } from './rows.js';
-import { table } from './table.js';
+import { profileText, table } from './table.js';
 
 /** What the figures are kept as that the document shows. All rows are from one machine. */
 export interface BenchRecord {
@@ -40,8 +40,9 @@ export function documentOf(
     '',
     '## Goals',
     '',
-    goalTable(rows),
+    goalTable(goals, rows),
     '',
+    ...limits(rows),
     '## Cases',
     '',
     ...measured.flatMap((one) => section(one, rows)),
@@ -58,11 +59,19 @@ export function documentOf(
   ].join('\n');
 }
 
-function goalTable(rows: Rows): string {
+/** Why what is not reached is not, as far as that is known. */
+function limits(rows: Rows): string[] {
+  return goals
+    .filter((goal) => goal.limit !== undefined && isReached(goal, rows) === false)
+    .flatMap(({ title, limit }) => [`**${title}**: ${limit}`, '']);
+}
+
+/** Which goals are reached, and how far. */
+export function goalTable(shown: readonly Goal[], rows: Rows): string {
   return [
     '| goal | wanted | is | |',
     '| --- | --: | --: | --- |',
-    ...goals.map((goal) => goalLine(goal, rows)),
+    ...shown.map((goal) => goalLine(goal, rows)),
   ].join('\n');
 }
 
@@ -77,6 +86,7 @@ function section(one: BenchCase, rows: Rows): string[] {
   const mine = rows.all.filter((row) => row.case === one.id);
   const rounds = Math.max(...mine.map((row) => row.rounds));
   const notes = mine.flatMap(({ contender, note }) => (note ? [`${contender}: ${note}.`] : []));
+  const profiles = mine.flatMap((row) => profileText(row) ?? []).map((text) => `${capital(text)}.`);
   const failures = mine.flatMap(({ contender, failed = [] }) =>
     failed.map((what) => `${contender} failed, ${what}.`),
   );
@@ -87,7 +97,7 @@ function section(one: BenchCase, rows: Rows): string[] {
     '',
     table(one, rows),
     '',
-    ...[...notes, ...failures].flatMap((line) => [line, '']),
+    ...[...notes, ...profiles, ...failures].flatMap((line) => [line, '']),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { ContenderName } from '../contenders/contender.js';
 import type { FigureName, Figures } from '../measure/figures.js';
+import type { ProfileShare } from '../measure/profile-shares.js';
 import { median } from '../measure/percentiles.js';
 
 /** What all trials of a case with one contender come to: the median of every figure. */
@@ -15,6 +16,8 @@ export interface Row extends Figures {
   /** The figures of each trial, in the order of rounds. */
   readonly samples: readonly Figures[];
   readonly note?: string;
+  /** Of one more trial: whose code took the time of its process. */
+  readonly profile?: readonly ProfileShare[];
   /** What went wrong in each trial that did not answer. */
   readonly failed?: readonly string[];
 }

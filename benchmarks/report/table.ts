@@ -7,6 +7,9 @@ import type { Row, Rows } from './rows.js';
 /** Figures whose ratios are shown. */
 const COMPARED: readonly FigureName[] = ['tasksPerSecond', 'cpuMicros', 'p50Ms', 'p99Ms', 'bytesPerTask'];
 
+/** What is less is left out of a profile. */
+const LEAST_SHARE = 0.01;
+
 /** The rows of a case as a table for people: ratios first, then figures with the least and most of the rounds. */
 export function table({ id, figures, against = 'bullmq' }: BenchCase, rows: Rows): string {
   const present = CONTENDER_NAMES.flatMap((name) => rows.row(id, name) ?? []);
@@ -43,4 +46,14 @@ function cell(row: Row, name: FigureName): string {
   const text = figureText(name, value, 'bare');
   const ends = spread?.map((end) => figureText(name, end, 'bare')) ?? [];
   return row.rounds < 2 || ends[0] === ends[1] ? text : `${text} (${ends.join('–')})`;
+}
+
+/** Whose code took the time of a contender's process, as a sentence; nothing where no profile was taken. */
+export function profileText({ contender, profile = [] }: Row): string | undefined {
+  const parts = profile
+    .filter(({ share }) => share >= LEAST_SHARE)
+    .map(({ whose, share }) => `${whose} ${Math.round(share * 100)} %`);
+  return parts.length === 0
+    ? undefined
+    : `where the time of ${contender}'s process goes, by a profile: ${parts.join(', ')}`;
 }

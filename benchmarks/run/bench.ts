@@ -1,5 +1,9 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BenchCase } from '../cases/bench-case.js';
 import type { ContenderName } from '../contenders/contender.js';
+import { type ProfileShare, readShares } from '../measure/profile-shares.js';
 import { type Outcome, type Row, rowOf } from '../report/rows.js';
 import type { Servers } from './servers.js';
 import { runTrial } from './trial-process.js';
@@ -22,6 +26,9 @@ export interface BenchOptions {
 
 const DEADLINE_S = 60;
 
+/** Windows of the trial of which a profile is taken. */
+const PROFILED_WINDOWS = 4;
+
 /**
  * Runs all trials of a case: rounds in which every contender has its turn, beginning with another one each time, so
  * that whatever comes over the machine meanwhile comes over all of them.
@@ -37,7 +44,26 @@ export async function runCase(
     for (const contender of rotated(contenders, round))
       outcomes.get(contender)!.push(await oneTrial(asked, contender, round, options));
   }
-  return contenders.map((name) => rowOf(asked.id, name, outcomes.get(name)!));
+  const rows = contenders.map((name) => rowOf(asked.id, name, outcomes.get(name)!));
+  if (!asked.profiled || options.profile !== undefined) return rows;
+  return Promise.all(
+    rows.map(async (row) =>
+      row.contender === 'taskq' ? { ...row, profile: await profileOf(asked, options) } : row,
+    ),
+  );
+}
+
+/** Whose code takes the time of taskq's process: by a trial whose window is so much longer that its start hardly counts. */
+async function profileOf(asked: BenchCase, options: BenchOptions): Promise<readonly ProfileShare[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'taskq-bench-'));
+  try {
+    const seconds = options.seconds * PROFILED_WINDOWS;
+    await oneTrial(asked, 'taskq', 0, { ...options, seconds, profile: join(folder, 'profile') });
+    const [file] = readdirSync(folder);
+    return file === undefined ? [] : readShares(join(folder, file));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function oneTrial(

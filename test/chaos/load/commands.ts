@@ -9,14 +9,21 @@ import { outermost, type SlowLogEntry, type SentCommand } from './slow-log.js';
 export const COMMAND_BOUND_MS = 5;
 
 /** From here on Redis keeps a command for us to see: below the bound, so that the slowest is known also when all is well. */
-const LOG_FROM_US = 1000;
+export const LOG_FROM_US = 1000;
 
 /** Far more than come between two looks. */
 const LOG_LENGTH = 10_000;
 const LOOK_MS = 50;
 
-/** Name of the connection that looks: what it asks for is not the engine's. */
-export const WATCHER = 'laboratory';
+/** A server whose commands are watched. */
+export interface WatchedRedis {
+  /** Of its process. */
+  readonly pid: number;
+  /** Name of the connections of whoever looks: what these ask for is not the engine's. */
+  readonly own: string;
+  /** Without it a machine that stands still is not noticed. */
+  readonly machine?: MachineWatch;
+}
 
 /** A command that was slow enough to be kept. */
 export interface SlowCommand {
@@ -66,16 +73,16 @@ export class CommandWatch {
 
   private constructor(
     private readonly admin: Redis,
-    private readonly pid: number,
-    private readonly machine: MachineWatch,
+    private readonly watched: WatchedRedis,
   ) {
-    this.waited = waitedForCore(pid);
+    this.waited = waitedForCore(watched.pid);
   }
 
-  static async begin(admin: Redis, pid: number, machine: MachineWatch): Promise<CommandWatch> {
+  /** `admin` is the connection that looks. */
+  static async begin(admin: Redis, watched: WatchedRedis): Promise<CommandWatch> {
     await admin.config('SET', 'slowlog-log-slower-than', String(LOG_FROM_US));
     await admin.config('SET', 'slowlog-max-len', String(LOG_LENGTH));
-    const watch = new CommandWatch(admin, pid, machine);
+    const watch = new CommandWatch(admin, watched);
     await watch.beginPhase();
     watch.looking = watch.lookUntilOver();
     return watch;
@@ -129,13 +136,14 @@ export class CommandWatch {
   private async look(): Promise<void> {
     const answers = await this.admin.multi().slowlog('GET', LOG_LENGTH).slowlog('RESET').exec();
     const entries = (answers?.[0]?.[1] ?? []) as SlowLogEntry[];
-    const waited = waitedForCore(this.pid);
-    const { stoodStillMs } = this.machine;
+    const { pid, own, machine } = this.watched;
+    const waited = waitedForCore(pid);
+    const stoodStillMs = machine?.stoodStillMs ?? 0;
     const meanwhile = Math.max(waited - this.waited, stoodStillMs - this.stoodStill);
     this.waited = waited;
     this.stoodStill = stoodStillMs;
     for (const sent of outermost(entries)) {
-      if (sent.client !== WATCHER) this.slow.push(this.describe(sent, meanwhile));
+      if (sent.client !== own) this.slow.push(this.describe(sent, meanwhile));
     }
   }
 

@@ -7,7 +7,7 @@ import { commandText, holdJudgement, holdNothingMissed, measure, MEMORY_BOUND } 
 import { readLedgers } from './ledger.js';
 import { settledMemory, usedMemory } from './memory.js';
 import { type LoadPlan, partsOf } from './plan.js';
-import { LoadSite } from './site.js';
+import { LoadSite, WATCHER } from './site.js';
 import { drain, fill, holdFull, loseWorker, promote, warmUp } from './steps.js';
 import { Tally } from './tally.js';
 
@@ -34,7 +34,11 @@ async function carry(run: Run, plan: LoadPlan): Promise<Observation> {
   const [victim] = site.crowds;
   await warmUp(site, parts);
   const before = await settledMemory(site.admin, plan.steadyMs);
-  const watch = await CommandWatch.begin(site.admin, site.redis.pid ?? 0, site.machine);
+  const watch = await CommandWatch.begin(site.admin, {
+    pid: site.redis.pid ?? 0,
+    own: WATCHER,
+    machine: site.machine,
+  });
   run.onEnd(() => watch.end());
   const phase = <T>(name: string, work: () => Promise<T>): Promise<T> => inPhase(site, watch, name, work);
 

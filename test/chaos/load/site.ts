@@ -5,7 +5,6 @@ import { TASK_QUEUE } from '../actors/actor-config.js';
 import type { Actor } from '../actors/actor.js';
 import { steadyMs } from '../history/history.js';
 import type { Run } from '../run.js';
-import { WATCHER } from './commands.js';
 import type { Filled, Filling, Order } from './orders.js';
 import type { LoadPlan } from './plan.js';
 import { MachineWatch } from './machine-watch.js';
@@ -22,6 +21,9 @@ const STEP_MS = 8 * 60_000;
 
 /** Far beyond what the load puts in: fullness is not what is looked at here. */
 const MAX_READY = 10_000_000;
+
+/** Name of the connection that looks. */
+export const WATCHER = 'laboratory';
 
 /** Everybody who takes part: a Redis of its own, crowds that hold tasks, one who enqueues, one who looks. */
 export class LoadSite {
