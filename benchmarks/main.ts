@@ -43,6 +43,7 @@ async function measure(program: string, wishes: Wishes): Promise<number> {
   const options: BenchOptions = {
     ...{ program, servers, rounds, tasks, profile },
     seconds: quick || gate ? SHORT : 1,
+    profiles: !quick && !gate && profile === undefined,
     say: (line) => console.error(line),
   };
   try {

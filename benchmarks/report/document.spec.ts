@@ -58,6 +58,31 @@ describe('the document', () => {
     expect(text).not.toContain('enqueue-rate.svg');
   });
 
+  it('says what stands in the way of a goal that is not reached, and of no other', () => {
+    const spread = (redisCpuMicros: number): string => {
+      const cost = { tasks: 10, figures: { redisCpuMicros, busiestShare: 1 } };
+      const one = { ...cost, figures: { redisCpuMicros: 10, busiestShare: 3 } };
+      const both = new Rows([rowOf('cluster-1', 'taskq', [one]), rowOf('cluster-3', 'taskq', [cost])]);
+      return documentOf({ machine, cases: both.all }, { rows: both, cases, pictures: [] });
+    };
+
+    expect(spread(13)).toContain('× the same in 1**: three Redis processes');
+    expect(spread(11)).not.toContain('three Redis processes');
+  });
+
+  it('says where the time goes where a profile was taken', () => {
+    const profile = [
+      { whose: 'taskq', share: 0.6 },
+      { whose: 'ioredis', share: 0.394 },
+      { whose: 'redis-parser', share: 0.006 },
+    ];
+    const profiled = new Rows([{ ...rows[0]!, profile }, rows[1]!]);
+
+    expect(documentOf({ machine, cases: profiled.all }, { rows: profiled, cases, pictures: [] })).toContain(
+      "Where the time of taskq's process goes, by a profile: taskq 60 %, ioredis 39 %.",
+    );
+  });
+
   it('names what failed', () => {
     const failed = new Rows([rowOf('process-100', 'groupmq', [{ error: 'round 1: killed' }])]);
     expect(documentOf({ machine, cases: failed.all }, { rows: failed, cases, pictures: [] })).toContain(

@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly tasks?: number | undefined;
   /** Factor on the length of windows. */
   readonly seconds: number;
+  /** Whether to show where taskq's time goes, in cases that want it. */
+  readonly profiles: boolean;
   /** First part of the names of profiles; none are written when it is not said. */
   readonly profile?: string | undefined;
   readonly say: (line: string) => void;
@@ -45,7 +47,7 @@ export async function runCase(
       outcomes.get(contender)!.push(await oneTrial(asked, contender, round, options));
   }
   const rows = contenders.map((name) => rowOf(asked.id, name, outcomes.get(name)!));
-  if (!asked.profiled || options.profile !== undefined) return rows;
+  if (!asked.profiled || !options.profiles) return rows;
   return Promise.all(
     rows.map(async (row) =>
       row.contender === 'taskq' ? { ...row, profile: await profileOf(asked, options) } : row,
