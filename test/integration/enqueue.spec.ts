@@ -98,6 +98,12 @@ describe('enqueueMany', () => {
     expect(await here.admin.xlen(here.key(':tasks'))).toBe(250);
   });
 
+  it('of nothing answers nothing', async () => {
+    const { producer } = await here.open();
+
+    expect(await producer.enqueueMany(order, [])).toEqual([]);
+  });
+
   it('says for each what became of it when some fail, and writes the others', async () => {
     const { producer } = await here.open();
     const error = await rejection(

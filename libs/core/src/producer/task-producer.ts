@@ -147,14 +147,14 @@ export class TaskProducer {
       const told: (EnqueueResult | TaskqError)[] = [];
       let left = items.length;
       if (left === 0) done(told);
-      items.forEach(({ payload, options }, position) => {
+      for (const [position, { payload, options }] of items.entries()) {
         const resolve = (outcome: EnqueueResult | TaskqError): void => {
           told[position] = outcome;
           left -= 1;
           if (left === 0) done(told);
         };
         this.begin({ target, payload, options, resolve, reject: (error) => resolve(asTaskqError(error)) });
-      });
+      }
     });
     const results = outcomes.filter((outcome): outcome is EnqueueResult => !(outcome instanceof Error));
     if (results.length < outcomes.length) throw new EnqueueManyError(outcomes);
