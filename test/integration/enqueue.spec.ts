@@ -104,6 +104,19 @@ describe('enqueueMany', () => {
     expect(await producer.enqueueMany(order, [])).toEqual([]);
   });
 
+  it('refuses what is no item, and says for the others what became of them', async () => {
+    const { producer } = await here.open();
+    const items = [{ payload: { total: 1 } }, undefined, 7] as unknown as readonly {
+      payload: { total: number };
+    }[];
+    const error = await rejection(producer.enqueueMany(order, items));
+
+    const { outcomes } = error as unknown as EnqueueManyError;
+    expect(outcomes[0]).toMatchObject({ status: 'accepted' });
+    expect(outcomes[1]).toMatchObject({ problems: ['item 1 must be an object'] });
+    expect(outcomes[2]).toBeInstanceOf(ConfigurationError);
+  });
+
   it('says for each what became of it when some fail, and writes the others', async () => {
     const { producer } = await here.open();
     const error = await rejection(

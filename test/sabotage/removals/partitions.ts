@@ -62,7 +62,7 @@ export const partitionRemovals: readonly Removal[] = [
     defence:
       'Without it a burst of tasks waits for the slots of one partition while those of the others are free.',
     file: TURNS,
-    take: 'if (!this.together) this.current = this.fewest(() => true);\n    else ',
+    take: 'if (!this.together) this.current = (this.current + 1) % this.parts.count;\n    else ',
     witnesses: TAKEN_IN_TURN,
   },
   {
@@ -70,6 +70,13 @@ export const partitionRemovals: readonly Removal[] = [
     defence: 'Without it turns of different sizes give one partition most of the work.',
     file: TURNS,
     take: ' || this.given[position]! < this.given[best]!',
+    witnesses: TAKEN_IN_TURN,
+  },
+  {
+    name: 'a-partition-that-does-not-answer-gets-no-more-than-the-others',
+    defence: 'Without it two partitions whose primary is down are given everything, and the others nothing.',
+    file: TURNS,
+    take: ' && this.given[position]! <= most',
     witnesses: TAKEN_IN_TURN,
   },
   {

@@ -104,7 +104,7 @@ export class Committers {
       clock,
       queue: partitions.queueOf(queue),
       partition: queue,
-      underWay: this.underWayOf(`${partitions.queueOf(queue)}${level}${suffix}`),
+      underWay: this.underWayOf(`${partitions.queueOf(queue)} ${level}${suffix}`),
       partitions: partitions.optionsOf(queue).partitions,
       name: this.producer + level + suffix,
       durability,

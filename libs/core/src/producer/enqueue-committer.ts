@@ -179,8 +179,6 @@ export class EnqueueCommitter {
     const { queue, waiting } = this.parts;
     if (!this.line.add(pending, since)) pending.settle(new BacklogFullError(queue, waiting.most));
     else if (this.idle.length === 0) this.line.watch();
-    // A full group has nothing to wait for: Redis works on it while the rest of this turn is gathered.
-    else if (this.line.length >= GROUP_SIZE) this.flush();
     else this.flushAtEndOfTurn(since);
   }
 

@@ -28,6 +28,15 @@ describe('tasks for which nothing decides', () => {
     expect(await turn(2)).toEqual([0, 1]);
   });
 
+  it('are spread when load is over, whoever was given more before', async () => {
+    const { turn, wait } = made();
+    await turn(33);
+    await turn(190);
+    wait(11);
+
+    expect(countsOf(await turn(9))).toEqual([3, 3, 3]);
+  });
+
   it('are spread though they are many, when they come after a pause', async () => {
     const { turn, wait } = made();
     expect(countsOf(await turn(99))).toEqual([33, 33, 33]);
@@ -52,13 +61,38 @@ describe('tasks for which nothing decides', () => {
     expect(turns.map(([position]) => position)).toEqual([0, 1, 2, 0]);
   });
 
-  it('are no further apart than one group, however large turns differ', async () => {
+  it('are not far apart, however large turns differ', async () => {
     const { turn } = made();
     const all: number[] = [];
     for (let i = 0; i < 300; i += 1) all.push(...(await turn(i % 3 === 0 ? 90 : 40)));
 
     const counts = countsOf(all);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(90);
+  });
+
+  it.each([
+    { what: 'small turns', tasks: 40 },
+    { what: 'full groups', tasks: 200 },
+  ])('reach every partition in $what, though two of six never answer', async ({ tasks }) => {
+    const { turn, busy } = made({ count: 6 });
+    await turn(36);
+    busy.add(0).add(3);
+    const all: number[] = [];
+    for (let i = 0; i < 300; i += 1) all.push(...(await turn(tasks)));
+
+    const counts = countsOf(all, 6);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(400);
+  });
+
+  it('reach every partition though two of three are always at work', async () => {
+    const { turn, busy } = made();
+    await turn(33);
+    busy.add(1).add(2);
+    const all: number[] = [];
+    for (let i = 0; i < 300; i += 1) all.push(...(await turn(80)));
+
+    const counts = countsOf(all);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(400);
   });
 
   it('of a turn that is more than a group are several groups', async () => {
@@ -68,7 +102,7 @@ describe('tasks for which nothing decides', () => {
     expect(countsOf(await turn(600))).toEqual([200, 200, 200]);
   });
 
-  it('go to who has nothing to do while fewer than two are at work, and wait for those from then on', async () => {
+  it('of small turns go to who has nothing to do while fewer than two are at work, and wait for those from then on', async () => {
     const { turn, busy } = made();
     await turn(33);
     busy.add(0);

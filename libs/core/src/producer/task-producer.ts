@@ -147,13 +147,16 @@ export class TaskProducer {
       const told: (EnqueueResult | TaskqError)[] = [];
       let left = items.length;
       if (left === 0) done(told);
-      for (const [position, { payload, options }] of items.entries()) {
+      for (const [position, item] of items.entries()) {
         const resolve = (outcome: EnqueueResult | TaskqError): void => {
           told[position] = outcome;
           left -= 1;
           if (left === 0) done(told);
         };
-        this.begin({ target, payload, options, resolve, reject: (error) => resolve(asTaskqError(error)) });
+        const reject = (error: unknown): void => resolve(asTaskqError(error));
+        if (isItem(item))
+          this.begin({ target, payload: item.payload, options: item.options, resolve, reject });
+        else reject(new ConfigurationError('enqueueMany', [`item ${position} must be an object`]));
       }
     });
     const results = outcomes.filter((outcome): outcome is EnqueueResult => !(outcome instanceof Error));
@@ -321,6 +324,11 @@ interface EnqueueCallUnderWay {
 }
 
 const DONE = Promise.resolve(true);
+
+/** JavaScript, and lists with holes, know no types. */
+function isItem(item: unknown): boolean {
+  return typeof item === 'object' && item !== null;
+}
 
 function asTaskqError(error: unknown): TaskqError {
   return error instanceof TaskqError ? error : new TaskqError(String(error), { cause: error });

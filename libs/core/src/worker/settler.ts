@@ -198,8 +198,9 @@ export class Settler<Decision> {
     this.underWay.delete(group);
     if (want.total > 0) this.fetches -= 1;
     this.owner.answered(want.total, brought);
-    // Not at once: most of what was brought ends in this turn, and leaves with what had to wait for the answer.
-    this.pump();
+    // After a full page not at once: most of that ends in this turn, and leaves with what had to wait for the answer.
+    if (want.total > 0 && brought?.length === want.total) this.pump();
+    else this.flush();
   }
 
   /** One try. Answers the entries it brought, or nothing when it failed and its outcomes wait for the next. */
