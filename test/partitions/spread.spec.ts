@@ -48,6 +48,19 @@ describe('a queue with partitions', () => {
     expect(worker.status().queues).toEqual([{ queue: 'orders', slots: 12, active: 0, stuck: 0 }]);
   });
 
+  it('speaks of the queue also where an entry is no task', async () => {
+    const engine = await here.open(SPLIT);
+    const facts = watch(engine);
+    await here.work(
+      engine,
+      handler('a', () => undefined, orders),
+    );
+    for (const name of PARTS) await here.admin.xadd(here.key(':tasks', name), '*', 'nonsense', '1');
+    await facts.until('task.malformed', { count: 3 });
+
+    expect(facts.of('task.malformed').map(({ queue }) => queue)).toEqual(['orders', 'orders', 'orders']);
+  });
+
   it('keeps the order of tasks with one partition key', async () => {
     const engine = await here.open({ queues: { orders: { partitions: 3, concurrency: 3, prefetch: 0 } } });
     const seen: Record<string, number[]> = {};
