@@ -163,7 +163,7 @@ describe('a primary that', () => {
       engine,
       handler('a', (_payload, { id }) => void ran.push(id)),
     );
-    await engine.producer.enqueue('a', 'before');
+    const before = await engine.producer.enqueue('a', 'before');
     await facts.until('task.completed');
     const old = await sentinels.primary();
     await old.freeze();
@@ -178,7 +178,9 @@ describe('a primary that', () => {
     await sentinels.untilReady();
     await here.untilEmpty(engine);
     expect(answers.filter((one) => !ran.includes(one.id))).toEqual([]);
-    expect(new Set(ran).size).toBe(ran.length);
+    // The first may run again: that it was done may have stood on the old primary only.
+    const twice = ran.filter((one, i) => one !== before.id && ran.indexOf(one) !== i);
+    expect(twice).toEqual([]);
   }, 40_000);
 
   it('hangs: an engine can be closed all the same, and leaves nothing behind', async () => {
