@@ -165,7 +165,7 @@ describe('durable, of a server whose settings are changed while everybody is con
     ['appendonly', 'no', 'appends nothing to a file'],
     ['appendfsync', 'everysec', 'appendfsync "everysec"'],
   ])('is refused beforehand once %s is "%s", though no connection was lost', async (name, value, says) => {
-    const { producer, inspector } = await here.open({ producer: { timeout: '500ms' } });
+    const { producer, inspector } = await here.open({ producer: { timeout: '3s' } });
     await producer.enqueue('a', 1, DURABLE);
     await here.admin.config('SET', name, value);
     await lasting(BELIEVED_MS);
