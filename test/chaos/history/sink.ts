@@ -45,6 +45,7 @@ export class Sink {
     await new Promise<void>((resolve) => {
       this.server.close(() => resolve());
     });
+    this.history.close();
   }
 
   private judge({ key, start, fence }: EffectRequest): EffectAnswer {

@@ -33,7 +33,7 @@ export interface SlowCommand {
   /** What it took, waiting included, as Redis measures it. */
   readonly tookMs: number;
   /**
-   * The same less what Redis waited for a core in those 50 ms, or for how long the machine stood still: what the command
+   * The same less what Redis waited for a core in those 50 ms, or for how long its core stood still: what the command
    * costs.
    */
   readonly ms: number;
@@ -57,8 +57,8 @@ export interface PhaseCommands {
 /**
  * Watches what Redis does for the engine, phase by phase: how many commands, and which were slow. Redis measures them
  * itself (SLOWLOG), from the first to the last instruction, by the clock on the wall: a command during which another
- * process had the core, or the machine stood still, looks slow without being so. Therefore the log is emptied every
- * 50 ms, and what Redis waited for a core in that time, or for how long the machine stood still if that was longer, is
+ * process had the core, or the core stood still, looks slow without being so. Therefore the log is emptied every
+ * 50 ms, and what Redis waited for a core in that time, or for how long its core stood still if that was longer, is
  * taken off what was logged in it.
  */
 export class CommandWatch {

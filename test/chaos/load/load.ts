@@ -84,7 +84,7 @@ async function carry(run: Run, plan: LoadPlan): Promise<Observation> {
       'scripts run': watch.calls,
       'held by the worker that died': judgement.victim.held,
       'Redis had the right of way': Number(site.foremost),
-      'milliseconds for which the machine stood still': Math.round(site.machine.stoodStillMs),
+      "milliseconds for which Redis' core stood still": Math.round(site.machine.stoodStillMs),
     },
   };
 }

@@ -5,16 +5,20 @@ const LOOK_MS = 1;
 const LATE_MS = 2;
 
 /**
- * A thread that asks to be woken each millisecond, before everybody else on this machine, and adds up how much later it
- * was woken. `/proc/thread-self` names the thread that reads it.
+ * A thread that asks to be woken each millisecond on one core, before everybody else, and adds up how much later it was
+ * woken. `/proc/thread-self` names the thread that reads it.
  */
 const THREAD = `
 const { spawnSync } = require('node:child_process');
 const { readlinkSync } = require('node:fs');
-const { workerData: { shared, foremost } } = require('node:worker_threads');
+const { workerData: { shared, core } } = require('node:worker_threads');
 const total = new Float64Array(shared, 0, 1);
 const word = new Int32Array(shared, 8, 1);
-if (foremost) spawnSync('chrt', ['--fifo', '--pid', '2', readlinkSync('/proc/thread-self').split('/').pop()]);
+if (core !== undefined) {
+  const thread = readlinkSync('/proc/thread-self').split('/').pop();
+  spawnSync('taskset', ['--cpu-list', '--pid', core, thread]);
+  spawnSync('chrt', ['--fifo', '--pid', '2', thread]);
+}
 let last = performance.now();
 while (Atomics.load(word, 0) === 0) {
   Atomics.wait(word, 0, 0, ${LOOK_MS});
@@ -26,25 +30,28 @@ while (Atomics.load(word, 0) === 0) {
 `;
 
 /**
- * Knows for how long this machine stood still: a virtual one does now and then, for 5 to 30 ms and with all its cores,
- * and does not always count it as stolen. What Redis had begun seems to take as much longer.
+ * Knows for how long a core stood still: those of a virtual machine do now and then, for 3 to 30 ms, each by itself or
+ * all at once, and it does not always count as stolen. What Redis had begun there seems to take as much longer.
  */
 export class MachineWatch {
   private readonly total: Float64Array;
   private readonly word: Int32Array;
   private readonly thread: Worker;
 
-  /** `foremost`: whether this process may go before all others. Without that a busy machine seems to stand still. */
-  constructor(private readonly foremost: boolean) {
+  /**
+   * `core`: the one that is watched. Without it nothing is known, as where this process may not go before all others: a
+   * busy core would seem to stand still.
+   */
+  constructor(private readonly core?: number) {
     const shared = new SharedArrayBuffer(16);
     this.total = new Float64Array(shared, 0, 1);
     this.word = new Int32Array(shared, 8, 1);
-    this.thread = new Worker(THREAD, { eval: true, workerData: { shared, foremost } });
+    this.thread = new Worker(THREAD, { eval: true, workerData: { shared, core: core?.toString() } });
   }
 
   /** Milliseconds since it began; 0 where nobody could tell. */
   get stoodStillMs(): number {
-    return this.foremost ? this.total[0]! : 0;
+    return this.core === undefined ? 0 : this.total[0]!;
   }
 
   async end(): Promise<void> {

@@ -12,6 +12,14 @@ export function giveRightOfWay(pid: number): boolean {
   return spawnSync('chrt', args).status === 0;
 }
 
+/**
+ * Keeps the first thread of a process on one core, so that somebody on the same core notices when it stands still.
+ * Answers whether the system let us.
+ */
+export function keepOnCore(pid: number, core: number): boolean {
+  return spawnSync('taskset', ['--cpu-list', '--pid', String(core), String(pid)]).status === 0;
+}
+
 /** Makes it a process like all others again. */
 export function giveUpRightOfWay(pid: number): void {
   spawnSync('chrt', ['--other', '--all-tasks', '--pid', '0', String(pid)]);

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Redis } from 'ioredis';
 import type { EngineOptions, QueueCounts, TaskQueue } from '@taskq/core';
 import { type RedisServer, startRedisServer, waitFor } from '@taskq/testing';
@@ -8,7 +9,7 @@ import type { Run } from '../run.js';
 import type { Filled, Filling, Order } from './orders.js';
 import type { LoadPlan } from './plan.js';
 import { MachineWatch } from './machine-watch.js';
-import { giveRightOfWay, giveUpRightOfWay } from './right-of-way.js';
+import { giveRightOfWay, giveUpRightOfWay, keepOnCore } from './right-of-way.js';
 
 /**
  * With arguments the server is surely our own. Without histograms, of which Redis makes one of 20 KB for each command
@@ -50,9 +51,15 @@ export class LoadSite {
   static async open(run: Run, plan: LoadPlan): Promise<LoadSite> {
     const redis = await startRedisServer({ mode: 'test', args: SERVER_ARGS });
     run.onEnd(() => redis.stop());
-    const foremost = redis.pid !== undefined && giveRightOfWay(redis.pid) && giveRightOfWay(process.pid);
+    // Interrupts are mostly taken on the first.
+    const core = availableParallelism() - 1;
+    const foremost =
+      redis.pid !== undefined &&
+      keepOnCore(redis.pid, core) &&
+      giveRightOfWay(redis.pid) &&
+      giveRightOfWay(process.pid);
     run.onEnd(() => giveUpRightOfWay(process.pid));
-    const machine = new MachineWatch(foremost);
+    const machine = new MachineWatch(foremost ? core : undefined);
     run.onEnd(() => machine.end());
     const admin = new Redis({ ...redis.connection, connectionName: WATCHER });
     admin.on('error', () => undefined);

@@ -3,6 +3,7 @@ import type { RedisConnection } from '@taskq/testing';
 import type { SeenCommand } from './command.js';
 import type { Counters } from './exchange.js';
 import { Link } from './link.js';
+import { resetSocket } from './reset-socket.js';
 import {
   answerEffect,
   type DropReply,
@@ -212,7 +213,7 @@ export class FaultProxy {
 
   private accept(client: Socket): void {
     if (this.refusing) {
-      client.resetAndDestroy();
+      resetSocket(client);
       return;
     }
     this.counting.links += 1;

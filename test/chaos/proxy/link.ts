@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Exchange, type Outlets, type Surroundings } from './exchange.js';
 import { type Conditions, Pipe } from './pipe.js';
+import { resetSocket } from './reset-socket.js';
 import type { Direction, Wire, Wired } from './wire.js';
 
 /** What a link knows of its proxy. */
@@ -47,7 +48,7 @@ export class Link implements Wired {
     this.exchange.end();
     if (!this.client.destroyed) {
       this.around.counters.resets += 1;
-      this.client.resetAndDestroy();
+      resetSocket(this.client);
     }
     this.server.destroy();
   }
@@ -83,7 +84,7 @@ export class Link implements Wired {
     client.on('close', () => this.toServer.finish(() => server.destroySoon()));
     server.on('close', (failed) => {
       if (exchange.hung) return;
-      this.toClient.finish(() => (failed ? client.resetAndDestroy() : client.destroySoon()));
+      this.toClient.finish(() => (failed ? resetSocket(client) : client.destroySoon()));
     });
   }
 
