@@ -2,6 +2,7 @@ import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { BenchPayload } from '../payload.js';
 import { type ChainableCommander, Redis } from '../run/redis.js';
 import type { Contender, Handler, Rig, Site } from './contender.js';
+import { type Place, placesIn } from './places.js';
 
 const GROUP = 'workers';
 const WORKER = 'one';
@@ -14,62 +15,83 @@ export const ceiling: Contender = {
   foreign: false,
   settings:
     'no queue at all: bare ioredis on one stream. `XADD` of all callers of a turn in one pipeline; per round `XACK`, ' +
-    '`XDEL` and the next `XREADGROUP` in one pipeline, with two rounds of half the slots in flight. No retries, no ' +
-    'leases, no checks: a lower bound of the cost, not an alternative',
+    '`XDEL` and the next `XREADGROUP` in one pipeline, with two rounds of half the slots in flight. On a Cluster a ' +
+    'stream per partition, which turns and rounds take one after the other. No retries, no leases, no checks: a lower ' +
+    'bound of the cost, not an alternative',
   pace: { enqueue: { one: 14_000, many: 200_000 }, process: { one: 9000, many: 150_000 } },
   open: async (site) => {
-    const client = connect(site);
-    const keys = site.queues.map((queue) => `ceiling:${queue}`);
-    for (const key of keys) await client.xgroup('CREATE', key, GROUP, '0', 'MKSTREAM').catch(groupExists);
-    return rigOf(client, keys, site);
+    const queues = await Promise.all(site.queues.map((queue) => open(site, queue)));
+    return rigOf(queues, site);
   },
 };
+
+/** A stream, and a connection to the server that has it. */
+interface Stream {
+  readonly client: Redis;
+  readonly key: string;
+}
+
+async function open(site: Site, queue: string): Promise<readonly Stream[]> {
+  const streams = (await placesIn(site, `ceiling:${queue}`)).map(connected);
+  for (const { client, key } of streams)
+    await client.xgroup('CREATE', key, GROUP, '0', 'MKSTREAM').catch(groupExists);
+  return streams;
+}
 
 /** Every other process of the trial makes the group, too. */
 function groupExists(error: Error): void {
   if (!error.message.startsWith('BUSYGROUP')) throw error;
 }
 
-function connect({ host, port }: Site): Redis {
-  return new Redis({ host, port, maxRetriesPerRequest: null });
+function connected({ host, port, key }: Place): Stream {
+  return { client: new Redis({ host, port, maxRetriesPerRequest: null }), key };
 }
 
-function rigOf(client: Redis, keys: readonly string[], site: Site): Rig {
-  const key = keys[0]!;
-  const turn = new Turn(client);
+function rigOf(queues: readonly (readonly Stream[])[], site: Site): Rig {
+  const streams = queues[0]!;
+  const [{ client, key }] = streams as [Stream];
+  const turns = new Turns(streams);
   return {
-    enqueue: (payload) => turn.add(key, JSON.stringify(payload)),
+    enqueue: (payload) => turns.add(JSON.stringify(payload)),
     enqueueMany: async (payloads) => {
       const pipeline = client.pipeline();
       for (const payload of payloads) pipeline.xadd(key, '*', 'p', JSON.stringify(payload));
       await answersOf(pipeline);
     },
     work: async (handler) => {
-      for (const each of keys) startWorker(site, each, handler);
+      for (const each of queues) startWorker(site, each, handler);
     },
-    left: () => client.xlen(key),
+    left: async () => {
+      const lengths = await Promise.all(streams.map((stream) => stream.client.xlen(stream.key)));
+      return lengths.reduce((sum, length) => sum + length, 0);
+    },
     roundTrip: () => client.ping(),
   };
 }
 
 /**
  * Sends what is added in one turn of the event loop in one pipeline, which all of its callers wait for: a promise for
- * each of them, or ioredis' own auto-pipelining, costs a tenth more.
+ * each of them, or ioredis' own auto-pipelining, costs a tenth more. Turns take the streams one after the other.
  */
-class Turn {
+class Turns {
   private pipeline: ChainableCommander | undefined;
   private answered: Promise<unknown> = Promise.resolve();
+  private key = '';
+  private begun = 0;
 
-  constructor(private readonly client: Redis) {}
+  constructor(private readonly streams: readonly Stream[]) {}
 
-  add(key: string, payload: string): Promise<unknown> {
+  add(payload: string): Promise<unknown> {
     this.pipeline ??= this.begin();
-    this.pipeline.xadd(key, '*', 'p', payload);
+    this.pipeline.xadd(this.key, '*', 'p', payload);
     return this.answered;
   }
 
   private begin(): ChainableCommander {
-    const pipeline = this.client.pipeline();
+    const { client, key } = this.streams[this.begun % this.streams.length]!;
+    this.begun += 1;
+    this.key = key;
+    const pipeline = client.pipeline();
     this.answered = this.send(pipeline);
     return pipeline;
   }
@@ -81,51 +103,63 @@ class Turn {
   }
 }
 
-function startWorker(site: Site, key: string, handler: Handler): void {
+function startWorker(site: Site, streams: readonly Stream[], handler: Handler): void {
   const lanes = site.slots === 1 ? 1 : 2;
   for (let lane = 0; lane < lanes; lane += 1) {
     const size = Math.floor((site.slots + lane) / lanes);
-    // A lane has a connection of its own: a read that waits would hold the other's up.
+    // A lane has connections of its own: a read that waits would hold the other's up.
+    const own = streams.map(({ client, key }) => new Source(client.duplicate(), key));
     // A rejection ends the trial.
-    void runLane(connect(site), key, { size, consumer: `${WORKER}-${process.pid}-${lane}` }, handler);
+    void runLane(own, { size, consumer: `${WORKER}-${process.pid}-${lane}` }, handler);
+  }
+}
+
+interface Reader {
+  readonly size: number;
+  readonly consumer: string;
+}
+
+async function runLane(sources: readonly Source[], reader: Reader, handler: Handler): Promise<never> {
+  for (let round = 0, empty = 0; ; round += 1) {
+    const source = sources[round % sources.length]!;
+    let entries = await source.settleAndRead(reader);
+    // It only waits when there was nothing anywhere.
+    if (!entries && empty >= sources.length - 1) entries = await source.waitAndRead(reader);
+    empty = entries ? 0 : empty + 1;
+    if (!entries) continue;
+    await Promise.all(entries.map(([, fields]) => handler(JSON.parse(fields[1]!) as BenchPayload)));
+    source.done = entries.map(([id]) => id);
   }
 }
 
 type Entries = readonly (readonly [id: string, fields: readonly string[]])[];
 
-async function runLane(
-  client: Redis,
-  key: string,
-  { size, consumer }: { readonly size: number; readonly consumer: string },
-  handler: Handler,
-): Promise<never> {
-  let done: readonly string[] = [];
-  for (;;) {
+/** A stream as a lane reads it. */
+class Source {
+  /** What is to be settled. */
+  done: readonly string[] = [];
+
+  constructor(
+    private readonly client: Redis,
+    private readonly key: string,
+  ) {}
+
+  async settleAndRead({ size, consumer }: Reader): Promise<Entries | undefined> {
+    const { client, key, done } = this;
     const pipeline = client.pipeline();
     if (done.length > 0) pipeline.xack(key, GROUP, ...done).xdel(key, ...done);
+    this.done = [];
     pipeline.xreadgroup('GROUP', GROUP, consumer, 'COUNT', size, 'STREAMS', key, '>');
-    const entries =
-      entriesOf((await answersOf(pipeline)).at(-1)) ??
-      entriesOf(
-        await client.xreadgroup(
-          'GROUP',
-          GROUP,
-          consumer,
-          'COUNT',
-          size,
-          'BLOCK',
-          BLOCK_MS,
-          'STREAMS',
-          key,
-          '>',
-        ),
-      );
-    if (entries === undefined) {
-      done = [];
-      continue;
-    }
-    await Promise.all(entries.map(([, fields]) => handler(JSON.parse(fields[1]!) as BenchPayload)));
-    done = entries.map(([id]) => id);
+    return entriesOf((await answersOf(pipeline)).at(-1));
+  }
+
+  async waitAndRead({ size, consumer }: Reader): Promise<Entries | undefined> {
+    const { client, key } = this;
+    return entriesOf(
+      await client.xreadgroup(
+        ...(['GROUP', GROUP, consumer, 'COUNT', size, 'BLOCK', BLOCK_MS, 'STREAMS', key, '>'] as const),
+      ),
+    );
   }
 }
 

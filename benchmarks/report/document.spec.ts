@@ -62,11 +62,18 @@ describe('the document', () => {
     const spread = (redisCpuMicros: number): string => {
       const cost = { tasks: 10, figures: { redisCpuMicros, busiestShare: 1 } };
       const one = { ...cost, figures: { redisCpuMicros: 10, busiestShare: 3 } };
-      const both = new Rows([rowOf('cluster-1', 'taskq', [one]), rowOf('cluster-3', 'taskq', [cost])]);
+      const bare = (micros: number) => ({ tasks: 10, figures: { redisCpuMicros: micros } });
+      const both = new Rows([
+        rowOf('cluster-1', 'taskq', [one]),
+        rowOf('cluster-3', 'taskq', [cost]),
+        rowOf('cluster-1', 'ceiling', [bare(2)]),
+        rowOf('cluster-3', 'ceiling', [bare(3)]),
+      ]);
       return documentOf({ machine, cases: both.all }, { rows: both, cases, pictures: [] });
     };
 
     expect(spread(13)).toContain('× the same in 1**: three Redis processes');
+    expect(spread(13)).toContain('bare commands alone cost 1.50 × in the same run');
     expect(spread(11)).not.toContain('three Redis processes');
   });
 

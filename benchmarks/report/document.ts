@@ -63,7 +63,7 @@ export function documentOf(
 function limits(rows: Rows): string[] {
   return goals
     .filter((goal) => goal.limit !== undefined && isReached(goal, rows) === false)
-    .flatMap(({ title, limit }) => [`**${title}**: ${limit}`, '']);
+    .flatMap(({ title, limit }) => [`**${title}**: ${limit!(rows)}`, '']);
 }
 
 /** Which goals are reached, and how far. */
