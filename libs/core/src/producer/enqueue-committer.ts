@@ -153,12 +153,12 @@ export class EnqueueCommitter {
     const over = new AbortController();
     const late = sleep(clock, timeoutMs, over.signal).then(() => undefined);
     resolveAll();
-    const accepted = await Promise.race([unresolved.whetherAccepted(id), late]);
+    const accepted = await Promise.race([unresolved.acceptedAs(id), late]);
     const unknown = (): TaskqError => new EnqueueOutcomeUnknownError(id, queue, undefined);
     const doubt = accepted ? await Promise.race([this.doubtOfDurability(id), late.then(unknown)]) : unknown();
     over.abort();
     if (accepted === false) return this.enlist(pending, since);
-    pending.settle(doubt ?? { status: 'duplicate', id: unresolved.standsFor(id) });
+    pending.settle(doubt ?? { status: 'duplicate', id: accepted! });
   }
 
   /**

@@ -23,7 +23,7 @@ describe('UnresolvedTasks', () => {
     const tasks = new UnresolvedTasks();
 
     expect(tasks.has('a')).toBe(false);
-    expect(await tasks.whetherAccepted('a')).toBe(false);
+    expect(await tasks.acceptedAs('a')).toBe(false);
   });
 
   it('knows nothing of what was accepted once the broker has lost something; doubts remain', async () => {
@@ -42,12 +42,12 @@ describe('UnresolvedTasks', () => {
   it('knows of a task that is gone that it may have run, until it is accepted again', async () => {
     const tasks = new UnresolvedTasks();
     tasks.add([task('a')]);
-    const asked = tasks.whetherAccepted('a');
+    const asked = tasks.acceptedAs('a');
     tasks.resolve([task('a')], 'gone');
 
     expect(await asked).toBe(false);
     expect([tasks.has('a'), tasks.mayHaveRun('a')]).toEqual([false, true]);
-    expect(await tasks.whetherAccepted('a')).toBe(false);
+    expect(await tasks.acceptedAs('a')).toBe(false);
     // Another copy that was not applied says nothing of the first.
     tasks.add([task('a')]);
     tasks.resolve([task('a')], 'not-applied');
@@ -61,10 +61,10 @@ describe('UnresolvedTasks', () => {
     const group = ['a', 'b', 'c'].map((id) => task(id));
     tasks.add(group);
     expect(group.every(({ id }) => tasks.has(id))).toBe(true);
-    const asked = ['a', 'a', 'b', 'c'].map((id) => tasks.whetherAccepted(id));
+    const asked = ['a', 'a', 'b', 'c'].map((id) => tasks.acceptedAs(id));
     tasks.resolve(group, [ACCEPTED, { status: 'full' }, { status: 'conflict', id: 'x' }]);
 
-    expect(await Promise.all(asked)).toEqual([true, true, false, false]);
+    expect(await Promise.all(asked)).toEqual(['a', 'a', false, false]);
   });
 
   it('takes an id for accepted when one of several tasks with it was, whichever', async () => {
@@ -75,12 +75,11 @@ describe('UnresolvedTasks', () => {
       const tasks = new UnresolvedTasks();
       const group = [task('a'), task('a'), task('a')];
       tasks.add(group);
-      const asked = tasks.whetherAccepted('a');
+      const asked = tasks.acceptedAs('a');
       tasks.resolve(group, answers);
 
-      expect(await asked).toBe(true);
-      expect(await tasks.whetherAccepted('a')).toBe(true);
-      expect(tasks.standsFor('a')).toBe('a');
+      expect(await asked).toBe('a');
+      expect(await tasks.acceptedAs('a')).toBe('a');
     }
   });
 
@@ -88,15 +87,27 @@ describe('UnresolvedTasks', () => {
     const tasks = new UnresolvedTasks();
     tasks.add([task('a')]);
     tasks.add([task('a')]);
-    let told: boolean | undefined | 'nothing' = 'nothing';
-    const asked = tasks.whetherAccepted('a').then((accepted) => (told = accepted));
+    let told: string | false | undefined = 'nothing';
+    const asked = tasks.acceptedAs('a').then((accepted) => (told = accepted));
     tasks.resolve([task('a')], 'not-applied');
     await Promise.resolve();
     expect([told, tasks.has('a')]).toEqual(['nothing', true]);
     tasks.resolve([task('a')], [ACCEPTED]);
 
-    expect(await asked).toBe(true);
-    expect(await tasks.whetherAccepted('a')).toBe(true);
+    expect(await asked).toBe('a');
+    expect(await tasks.acceptedAs('a')).toBe('a');
+  });
+
+  it('names the task that it was a duplicate of, also when something is lost at that very moment', async () => {
+    const tasks = new UnresolvedTasks();
+    tasks.add([task('a')]);
+    const asked = tasks.acceptedAs('a');
+    tasks.resolve([task('a')], [{ status: 'duplicate', id: 'first' }]);
+    const later = tasks.acceptedAs('a');
+    tasks.lost();
+
+    expect(await asked).toBe('first');
+    expect(await later).toBe('first');
   });
 
   it('remembers that a task was accepted, and forgets one that was not: it may be enqueued anew', async () => {
@@ -106,13 +117,13 @@ describe('UnresolvedTasks', () => {
     tasks.resolve(group, [ACCEPTED, { status: 'full' }]);
 
     expect([tasks.has('a'), tasks.has('b')]).toEqual([true, false]);
-    expect(await tasks.whetherAccepted('a')).toBe(true);
+    expect(await tasks.acceptedAs('a')).toBe('a');
   });
 
   it('tells that none was accepted when the group was not applied', async () => {
     const tasks = new UnresolvedTasks();
     tasks.add([task('a')]);
-    const asked = tasks.whetherAccepted('a');
+    const asked = tasks.acceptedAs('a');
     tasks.resolve([task('a')], 'not-applied');
 
     expect(await asked).toBe(false);
@@ -123,14 +134,14 @@ describe('UnresolvedTasks', () => {
     const tasks = new UnresolvedTasks();
     const group = [task('a'), task('b')];
     tasks.add(group);
-    const asked = tasks.whetherAccepted('a');
+    const asked = tasks.acceptedAs('a');
     tasks.resolve(group, 'forgotten');
 
     expect(await asked).toBeUndefined();
     expect([tasks.has('a'), tasks.has('b')]).toEqual([false, true]);
-    expect(await tasks.whetherAccepted('b')).toBeUndefined();
+    expect(await tasks.acceptedAs('b')).toBeUndefined();
     expect(tasks.has('b')).toBe(false);
-    expect(await tasks.whetherAccepted('b')).toBe(false);
+    expect(await tasks.acceptedAs('b')).toBe(false);
   });
 
   it('remembers so many, the oldest are forgotten', () => {

@@ -4,7 +4,8 @@ import type { GroupFate } from './enqueue-channel.js';
 /** Ids of which it is remembered what was found out. */
 const MOST_KNOWN = 10_000;
 
-type Resolved = (accepted: boolean | undefined) => void;
+/** The task that was accepted, itself or the one it was a duplicate of; false when none was; nothing when nobody can tell. */
+type Resolved = (accepted: string | false | undefined) => void;
 
 /**
  * What was found out about a task: which one was accepted, itself or the one it was a duplicate of; that it cannot be
@@ -53,21 +54,17 @@ export class UnresolvedTasks {
   }
 
   /**
-   * Resolves when it is known whether the task was accepted: true when it was, false when it is not there and will not
-   * be, nothing when that cannot be found out any more. That is told once: whoever asks again has made up his mind.
+   * Resolves when it is known whether the task was accepted: to the id of the task that stands for it, itself or the one
+   * it was a duplicate of, when it was; to false when it is not there and will not be; to nothing when that cannot be
+   * found out any more. That is told once: whoever asks again has made up his mind.
    */
-  whetherAccepted(id: string): Promise<boolean | undefined> {
+  acceptedAs(id: string): Promise<string | false | undefined> {
     const known = this.known.get(id);
     const doubt = this.doubts.get(id);
     if (doubt && typeof known !== 'object') return new Promise((resolve) => doubt.waiting.push(resolve));
     if (known === 'forgotten') this.known.delete(id);
-    return Promise.resolve(known === 'forgotten' ? undefined : typeof known === 'object');
-  }
-
-  /** The task that stands for one that was accepted: itself, or the one it was a duplicate of. */
-  standsFor(id: string): string {
-    const known = this.known.get(id);
-    return typeof known === 'object' ? known.standsFor : id;
+    if (known === 'forgotten') return Promise.resolve(undefined);
+    return Promise.resolve(typeof known === 'object' && known.standsFor);
   }
 
   /**
@@ -99,12 +96,12 @@ export class UnresolvedTasks {
     doubt.groups -= 1;
     doubt.forgotten ||= fate === 'forgotten';
     if (doubt.groups === 0) this.doubts.delete(id);
-    const accepted = answer !== undefined && stands(answer);
+    const accepted = answer !== undefined && stands(answer) && ('id' in answer ? answer.id : id);
     const toldTo = accepted || doubt.groups === 0 ? doubt.waiting.splice(0) : [];
-    if (accepted) this.remember(id, { standsFor: 'id' in answer ? answer.id : id });
+    if (accepted) this.remember(id, { standsFor: accepted });
     else if (fate === 'gone') this.remember(id, fate);
     else if (doubt.forgotten && doubt.groups === 0 && toldTo.length === 0) this.remember(id, 'forgotten');
-    for (const resolved of toldTo) resolved(!accepted && doubt.forgotten ? undefined : accepted);
+    for (const resolved of toldTo) resolved(accepted || (doubt.forgotten ? undefined : false));
   }
 
   private remember(id: string, found: FoundOut): void {
