@@ -1,8 +1,11 @@
 import { Worker } from 'node:worker_threads';
 
-/** How often the thread looks at the clock, and from which lateness on the machine must have stood still. */
+/**
+ * How often the thread looks at the clock, and from which lateness on the core must have stood still: it is 0.07 ms late
+ * on average, and less than 0.2 ms 98 times of 100.
+ */
 const LOOK_MS = 1;
-const LATE_MS = 2;
+const LATE_MS = 0.5;
 
 /**
  * A thread that asks to be woken each millisecond on one core, before everybody else, and adds up how much later it was
@@ -30,7 +33,7 @@ while (Atomics.load(word, 0) === 0) {
 `;
 
 /**
- * Knows for how long a core stood still: those of a virtual machine do now and then, for 3 to 30 ms, each by itself or
+ * Knows for how long a core stood still: those of a virtual machine do now and then, for 1 to 30 ms, each by itself or
  * all at once, and it does not always count as stolen. What Redis had begun there seems to take as much longer.
  */
 export class MachineWatch {
