@@ -13,9 +13,9 @@ import { workersCase } from './workers.js';
 
 /** Every question, in the order of the document. */
 export const cases: readonly BenchCase[] = [
-  enqueueCase('enqueue-1', { callers: 1 }),
+  enqueueCase('enqueue-1', { callers: 1, rounds: 2 }),
   enqueueCase('enqueue-100', { callers: 100, profiled: true }),
-  enqueueCase('enqueue-1000', { callers: 1000 }),
+  enqueueCase('enqueue-1000', { callers: 1000, rounds: 2 }),
   enqueueMany,
   enqueueCase('enqueue-100-2k', { callers: 100, size: '2k', rounds: 1 }),
   processCase('process-1', { slots: 1 }),
@@ -45,8 +45,8 @@ export const cases: readonly BenchCase[] = [
   backlogCase('backlog-2m', 2_000_000, ['taskq']),
   retry,
   deadLetter,
-  idleCase('idle-1', 1),
-  idleCase('idle-50', 50),
+  idleCase('idle-1', 1, ['taskq', 'bullmq']),
+  idleCase('idle-50', 50, ['taskq', 'bullmq', 'groupmq', 'bee-queue']),
   enqueueCase('aof-enqueue-100', {
     ...{ callers: 100, server: 'append-only', rounds: 1 },
     contenders: ['taskq', 'bullmq'],

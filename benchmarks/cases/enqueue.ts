@@ -9,6 +9,8 @@ const WINDOW_S = 0.8;
 /** Of the window, before it: what is measured is a process that has run for a second or two, for everybody alike. */
 const WARM_UP = 1.5;
 const MANY = 1000;
+/** How fast tasks of a size are enqueued, × the pace of contenders. */
+const PACE: Readonly<Record<PayloadSize, number>> = { small: 1, '2k': 0.4 };
 
 interface Plan {
   readonly callers: number;
@@ -31,7 +33,7 @@ export function enqueueCase(id: string, plan: Plan): BenchCase {
     ...(profiled && { profiled }),
     run: async (trial) => {
       const rig = await trial.open({ callers });
-      const tasks = trial.tasks(paceOf(trial.contender.pace.enqueue, callers), WINDOW_S);
+      const tasks = trial.tasks(paceOf(trial.contender.pace.enqueue, callers) * PACE[size], WINDOW_S);
       const call = (n: number): Promise<unknown> => rig.enqueue(payloadOf(n, size));
       return measure(trial, rig, { tasks, step: 1, callers, call });
     },

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ContenderName } from '../contenders/contender.js';
 import { commandsSentWithin, connectionsOf } from '../measure/redis-facts.js';
 import type { BenchCase } from './bench-case.js';
 
@@ -7,11 +8,11 @@ const SETTLE_MS = 7500;
 const IDLE_MS = 4000;
 
 /** What a process costs that has workers and no tasks. */
-export function idleCase(id: string, queues: number): BenchCase {
+export function idleCase(id: string, queues: number, contenders: readonly ContenderName[]): BenchCase {
   return {
     id,
     title: `one process with a worker for ${queues === 1 ? 'one queue' : `${queues} queues`} and no tasks`,
-    contenders: ['taskq', 'bullmq', 'groupmq', 'bee-queue'],
+    contenders,
     rounds: 1,
     figures: ['connections', 'commandsPerSecond'],
     run: async (trial) => {

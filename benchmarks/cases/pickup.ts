@@ -5,7 +5,7 @@ import { payloadOf } from '../payload.js';
 import { settled } from './backlog-filler.js';
 import { type BenchCase, TIMES } from './bench-case.js';
 
-const LONE = { warmUp: 50, perSecond: 200, seconds: 3 };
+const LONE = { warmUp: 50, perSecond: 200, seconds: 2 };
 /** Who is slow to pick up is given so long, and then measured by fewer. */
 const LONGEST_MS = 5000;
 const FEWEST = 20;
@@ -15,7 +15,7 @@ export const pickup: BenchCase = {
   id: 'pickup',
   title: 'a lone task every 5 ms for an idle worker: from the call to the start of the handler',
   contenders: ['taskq', 'bullmq', 'groupmq', 'bee-queue', 'ceiling'],
-  rounds: 2,
+  rounds: 3,
   figures: TIMES,
   run: async (trial) => {
     const rig = await trial.open({ callers: 1 });

@@ -9,6 +9,8 @@ const EVERYBODY: readonly ContenderName[] = ['taskq', 'bullmq', 'groupmq', 'bee-
 const WINDOW_S = 0.8;
 /** Of the window, before it. */
 const WARM_UP = 0.3;
+/** How fast tasks of a size are done, × the pace of contenders. */
+const PACE: Readonly<Record<PayloadSize, number>> = { small: 1, '2k': 0.5 };
 
 interface Plan {
   readonly slots: number;
@@ -39,7 +41,10 @@ export function processCase(id: string, plan: Plan): BenchCase {
     run: async (trial) => {
       const rig = await trial.open({ slots, callers: 4 });
       return drain(trial, rig, {
-        tasks: trial.tasks(Math.min(paceOf(trial.contender.pace.process, slots), most), WINDOW_S),
+        tasks: trial.tasks(
+          Math.min(paceOf(trial.contender.pace.process, slots) * PACE[size], most),
+          WINDOW_S,
+        ),
         behind: 2 * slots,
         ...{ size, handlerMs },
       });

@@ -6,7 +6,7 @@ import type { Helper } from '../run/helper.js';
 import { fill, settled } from './backlog-filler.js';
 import { type BenchCase, COST } from './bench-case.js';
 
-const SECONDS = 2;
+const SECONDS = 1.2;
 /** More processes than this do not make it faster on the machines that this is meant for. */
 const FASTER = 2;
 const LOOK_MS = 50;

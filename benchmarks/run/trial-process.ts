@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Findings } from '../cases/bench-case.js';
 import type { TrialAnswer, TrialOrder } from './trial-order.js';
 
@@ -21,10 +21,11 @@ export async function runTrial(
   order: TrialOrder,
   { program, deadlineMs, profile }: TrialStart,
 ): Promise<Findings> {
+  const profiles = profile === undefined ? undefined : resolve(`${profile}.threads`);
   const child = fork(program, [JSON.stringify(order)], {
     // Standard output is the report's.
     stdio: ['ignore', 2, 2, 'ipc'],
-    execArgv: profile === undefined ? [] : profiled(resolve(profile)),
+    execArgv: profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`],
   });
   let answer: TrialAnswer | undefined;
   child.on('message', (message) => (answer = message as TrialAnswer));
@@ -37,13 +38,17 @@ export async function runTrial(
     child.once('close', (status, signal) => done(status ?? signal)),
   );
   clearTimeout(deadline);
+  if (profiles !== undefined) keepMainThread(profiles, child.pid!, `${profile}.cpuprofile`);
   if (hangs) throw new Error(`killed: not done after ${deadlineMs / 1000} s`);
   if (answer === undefined) throw new Error(`ended with ${code} without an answer`);
   if ('error' in answer) throw new Error(answer.error);
   return answer.findings;
 }
 
-function profiled(file: string): string[] {
-  mkdirSync(dirname(file), { recursive: true });
-  return ['--cpu-prof', `--cpu-prof-dir=${dirname(file)}`, `--cpu-prof-name=${basename(file)}.cpuprofile`];
+/** V8 writes a profile for each thread of each process, named by when, process, thread (0 is the main one) and number. */
+function keepMainThread(folder: string, pid: number, file: string): void {
+  mkdirSync(folder, { recursive: true });
+  const main = readdirSync(folder).find((name) => name.includes(`.${pid}.0.`));
+  if (main !== undefined) renameSync(join(folder, main), file);
+  rmSync(folder, { recursive: true });
 }
